@@ -1,0 +1,47 @@
+"""Model fields of ours: ids compared byte for byte, and payloads kept as JSON text on every store."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from disttask_project.kernel import json
+
+# `A1` is not `a1`: MySQL's default collations fold case and trailing spaces. SQLite compares bytes by itself.
+BINARY_COLLATION = {"mysql": "utf8mb4_bin", "postgresql": "C"}
+
+
+class _BinaryCollation:
+    """Adds the vendor's binary collation to a character column."""
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
+        parameters = super().db_parameters(connection)  # type: ignore[misc]
+        collation = BINARY_COLLATION.get(connection.vendor)
+        if collation:
+            parameters["collation"] = collation
+        return parameters
+
+
+class IdField(_BinaryCollation, models.CharField):  # type: ignore[type-arg]
+    """A string key: equal only when every byte is."""
+
+
+class JSONTextField(_BinaryCollation, models.TextField):  # type: ignore[type-arg]
+    """A JSON value stored as its text, read back with the same key order on every store.
+
+    The stores' own JSON types are not used: jsonb reorders keys and drops duplicates, MySQL renormalises numbers.
+    """
+
+    def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> Any:
+        return None if value is None else json.loads_stored(value)
+
+    def get_prep_value(self, value: Any) -> str | None:
+        return None if value is None else json.dumps(value)
+
+    def to_python(self, value: Any) -> Any:
+        return value
+
+    def value_to_string(self, obj: models.Model) -> str:
+        return json.dumps(self.value_from_object(obj))

@@ -1,0 +1,144 @@
+"""JSON as we accept, store and compare it.
+
+Accepted text is strict (RFC 8259) and more: no NaN, no duplicate keys, no integer beyond 64 bits, no NUL
+and no lone surrogate, nesting at most 100 deep; so that every store keeps the same bytes and no peer reads
+something else than we did (CPython's defaults accept all of these).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Final
+
+from disttask_project.kernel.errors import Malformed
+
+MAX_DEPTH: Final = 100
+INT_MIN: Final = -(2**63)
+INT_MAX: Final = 2**63 - 1
+
+JSON = Any  # dict | list | str | int | float | bool | None; a recursive alias buys mypy nothing here
+
+
+def loads(text: str | bytes) -> JSON:
+    """Parse strictly; raises `Malformed` with a plain reason."""
+    if isinstance(text, bytes):
+        try:
+            text = text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Malformed(f"The body is not UTF-8 (byte {error.start}).", symbol="BAD_JSON") from error
+    try:
+        value = json.loads(
+            text, parse_constant=_refuse_constant, object_pairs_hook=_unique, parse_int=_bounded_int, parse_float=_finite
+        )
+    except RecursionError as error:
+        raise Malformed("The JSON is nested too deeply.", symbol="BAD_JSON") from error
+    except json.JSONDecodeError as error:
+        raise Malformed(
+            f"Not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}.", symbol="BAD_JSON"
+        ) from error
+    fault = fault_in(value)
+    if fault:
+        raise Malformed(f"Not acceptable JSON: {fault}.", symbol="BAD_JSON")
+    return value
+
+
+def loads_stored(text: str) -> JSON:
+    """Read back what `dumps` wrote: checked when it was written, so nothing is checked again."""
+    return json.loads(text)
+
+
+def fault_in(value: JSON) -> str | None:
+    """What keeps a decoded value from being stored faithfully everywhere, or None. Iterative: depth is bounded."""
+    stack: list[tuple[Any, int]] = [(value, 1)]
+    while stack:
+        item, depth = stack.pop()
+        if depth > MAX_DEPTH:
+            return f"nesting deeper than {MAX_DEPTH}"
+        if isinstance(item, str):
+            fault = _text_fault(item)
+            if fault:
+                return fault
+        elif isinstance(item, dict):
+            for key, inner in item.items():
+                if not isinstance(key, str):
+                    return "a key that is not a string"
+                fault = _text_fault(key)
+                if fault:
+                    return fault
+                stack.append((inner, depth + 1))
+        elif isinstance(item, list | tuple):
+            stack.extend((inner, depth + 1) for inner in item)
+        elif isinstance(item, float):
+            if item != item or item in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN is unlike itself
+                return "a number that is not finite"
+        elif isinstance(item, int) and not INT_MIN <= item <= INT_MAX:
+            return "an integer beyond 64 bits (send it as a string)"
+    return None
+
+
+def dumps(value: JSON) -> str:
+    """Compact text, keys in their own order, non-ASCII as it is."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def canonical(value: JSON) -> str:
+    """Text for comparing: keys sorted, no spaces."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
+
+
+def digest(value: JSON) -> str:
+    """SHA-256 of the canonical text, hex."""
+    return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def clean_text(text: str) -> str:
+    """Text from outside made storable everywhere: NUL and lone surrogates become U+FFFD."""
+    if "\x00" in text:
+        text = text.replace("\x00", "�")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text
+
+
+def _text_fault(text: str) -> str | None:
+    if "\x00" in text:
+        return "a NUL character"
+    if text.isascii():
+        return None
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "a lone surrogate"
+    return None
+
+
+def _refuse_constant(name: str) -> None:
+    raise Malformed(f"Not valid JSON: {name} is no JSON number.", symbol="BAD_JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise Malformed(f"Not acceptable JSON: the key {twice!r} stands twice in one object.", symbol="BAD_JSON")
+    return result
+
+
+def _bounded_int(text: str) -> int:
+    # 20 characters hold every 64-bit integer with its sign; longer ones would cost quadratic time to parse.
+    if len(text) > 20 or not INT_MIN <= (number := int(text)) <= INT_MAX:
+        raise Malformed(
+            "Not acceptable JSON: an integer beyond 64 bits (send it as a string).", symbol="BAD_JSON"
+        )
+    return number
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise Malformed(f"Not acceptable JSON: {text[:40]} is out of range.", symbol="BAD_JSON")
+    return number

@@ -1,0 +1,191 @@
+"""What the engine holds of an instance in memory, and what a step writes of it.
+
+Values of JSON inside these objects are never changed in place, only replaced; so a shallow copy is a snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from disttask_project.kernel.json import JSON
+from execution.domain.planner import Plan
+from execution.domain.states import InstanceStatus, TaskStatus
+from flows.domain.compiled import CompiledFlow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorInfo:
+    """The last error of a task."""
+
+    type: str
+    code: str
+    message: str
+    stack: str = ""
+    final: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class TaskState:
+    """One Task row. A task that has never left `pending` has none, and none of these."""
+
+    task_id: str
+    status: TaskStatus = TaskStatus.PENDING
+    skip_reason: str = ""
+    config: JSON = None
+    input: JSON = None
+    override: JSON = None  # {"input": {...}, "config": {...}} from an operator's retry
+    output: JSON = None  # None where the output is the result itself
+    result: JSON = None
+    error: ErrorInfo | None = None
+    attempt: int = 0
+    run: int = 1
+    retries: int = 0
+    max_retry: int = 0
+    next_at: datetime | None = None
+    first_failed_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    open_attempt: int | None = None  # number of the attempt in flight; not a column
+
+
+@dataclass(slots=True, kw_only=True)
+class InstanceState:
+    """One claimed instance: its row, its tasks, and the plan derived from them."""
+
+    id: str
+    flow_id: str
+    version_number: int
+    flow: CompiledFlow
+    status: InstanceStatus
+    params: Mapping[str, Any]
+    tags: Mapping[str, str] = field(default_factory=dict)
+    needs_attention: bool = False
+    closed: bool = False
+    output: JSON = None
+    error: JSON = None
+    fence: int = 0
+    rev: int = 0
+    seq: int = 0
+    inbox: int = 0  # how many acts have been asked, as far as this owner has taken them up
+    strikes: int = 0
+    deadline_at: datetime | None = None
+    paused_from: str = ""
+    created_at: datetime
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    request_id: str = ""
+    tasks: dict[str, TaskState] = field(default_factory=dict)
+    plan: Plan
+    in_flight: int = 0
+    # What was asked while calls were in flight, to be done when the last has ended: "pause", "cancel" or "".
+    pending_act: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class AttemptRow:
+    """An Attempt row. At the start `status` is `started` and the request is set; at the end the rest.
+
+    `is_start` rows are inserted; others update the end columns only, so `request` may be None there.
+    """
+
+    instance_id: str
+    task_id: str
+    number: int
+    run: int
+    status: str
+    fence: int
+    worker: str
+    key: str
+    is_start: bool
+    started_at: datetime
+    request_digest: str = ""
+    request: JSON = None
+    response: JSON = None
+    error: ErrorInfo | None = None
+    ended_at: datetime | None = None
+    duration_ms: float | None = None
+    stale: JSON = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRow:
+    seq: int
+    task_id: str
+    action: str
+    message: str
+    details: JSON
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortRow:
+    """A row that the failure port asks to be written in the same group: an upsert of `values` by `key`.
+
+    `table` names a spec that the port declares (`tables`); columns not in `values` keep what they had. A row
+    with `only_update` changes nothing where no row is.
+    """
+
+    table: str
+    key: str
+    values: Mapping[str, Any]
+    only_update: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What became of an operator's act."""
+
+    action_id: str
+    done: bool
+    code: str  # "" when done
+    message: str
+    before: JSON = None
+    after: JSON = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Unit:
+    """All that one step writes of one instance: it commits whole or not at all.
+
+    The store applies it only where the row still has `fence` and `rev == base_rev`, and leaves the row at `rev`.
+    `instance` holds the changed columns of Instance by name (always with `seq` and `updated_at`). `release` gives
+    the row back: owner and lease emptied, `wake_at` as told. Units of one instance fold in order (`fold`).
+    """
+
+    instance_id: str
+    fence: int
+    base_rev: int
+    rev: int
+    instance: dict[str, Any] = field(default_factory=dict)
+    tasks: dict[str, TaskState] = field(default_factory=dict)
+    attempts: dict[tuple[str, int], AttemptRow] = field(default_factory=dict)
+    logs: list[LogRow] = field(default_factory=list)
+    rows: list[PortRow] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    release: bool = False
+    wake_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedCall:
+    """A call that may leave once the unit that holds its attempt row is committed."""
+
+    task_id: str
+    type: str
+    attempt: int
+    run: int
+    key: str
+    config: Mapping[str, Any]
+    input: Mapping[str, Any]
+    timeout_seconds: float
+
+
+@dataclass(slots=True, kw_only=True)
+class Effects:
+    """What the driver must do after a step: commit `unit` (if any), then make `calls`."""
+
+    unit: Unit | None = None
+    calls: list[PlannedCall] = field(default_factory=list)

@@ -1,0 +1,87 @@
+"""The port of task types: a class under its type name, and the registry that all lists derive from.
+
+A type is one file: config schema, `execute`, sorting of failures. Third parties ship the same class under the
+entry point group `disttask.executors`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from disttask_project.kernel.errors import Problem
+from disttask_project.kernel.json import JSON
+from execution.domain.outcome import Result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One attempt to make. `config` is resolved but for `${secret:NAME}`, which `secrets.reveal` puts in at send.
+
+    `deadline` is on `time.monotonic()`; `key` the idempotency key; `request_id` goes to the target's log.
+    """
+
+    instance_id: str
+    task_id: str
+    attempt: int
+    run: int
+    key: str
+    config: Mapping[str, Any]
+    input: Mapping[str, Any]
+    deadline: float
+    request_id: str = ""
+
+
+class Executor(ABC):
+    """A task type. One object a process, made lazily after a fork; `close` at the session's end.
+
+    `is_async`: `execute` is a coroutine function running on the driver's loop (http, rpc). Otherwise it is a
+    plain function run on this type's own bounded thread pool of `max_threads` (db, mq).
+    """
+
+    name: ClassVar[str]
+    config_model: ClassVar[type[BaseModel]]
+    is_async: ClassVar[bool] = False
+    max_threads: ClassVar[int] = 16
+    max_in_flight: ClassVar[int] = 200  # slots a driver has for this type
+    idempotent: ClassVar[bool] = True  # the key (or a barrier) reaches the target
+    description: ClassVar[str] = ""
+
+    @classmethod
+    def config_problems(cls, config: Mapping[str, Any]) -> Sequence[Problem]:
+        """Every fault of a task's config at save, each with its path. `${...}` may stand for any scalar."""
+        from execution.executors.schema import config_problems  # noqa: PLC0415
+
+        return config_problems(cls.config_model, config)
+
+    @abstractmethod
+    def execute(self, call: Call) -> Any:
+        """Make the call and return its `Result` (or a coroutine of it); raise `TaskFailed`, sorted.
+
+        Must end by `call.deadline`, and must not retry by itself.
+        """
+
+    async def close(self) -> None:
+        """Release connections; called on the driver's loop."""
+
+
+_TYPES: dict[str, type[Executor]] = {}
+
+
+def register(executor: type[Executor]) -> type[Executor]:
+    """Class decorator. A name taken twice is a programming error, reported by `manage.py check` too."""
+    taken = _TYPES.setdefault(executor.name, executor)
+    if taken is not executor:
+        raise ValueError(f"task type {executor.name!r} is registered twice: {taken!r} and {executor!r}")
+    return executor
+
+
+def executor_types() -> Mapping[str, type[Executor]]:
+    return dict(sorted(_TYPES.items()))
+
+
+__all__ = ["JSON", "Call", "Executor", "Result", "executor_types", "register"]
