@@ -9,8 +9,17 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from disttask_project.kernel import json
 
-# `A1` is not `a1`: MySQL's default collations fold case and trailing spaces. SQLite compares bytes by itself.
-BINARY_COLLATION = {"mysql": "utf8mb4_bin", "postgresql": "C"}
+
+def binary_collation(connection: BaseDatabaseWrapper) -> str | None:
+    """The collation under which `A1` is neither `a1` nor `A1 `; None where bytes are compared anyway (SQLite).
+
+    MySQL's default collations fold case, and its `utf8mb4_bin` still ignores trailing spaces.
+    """
+    if connection.vendor == "postgresql":
+        return "C"
+    if connection.vendor == "mysql":
+        return "utf8mb4_nopad_bin" if connection.mysql_is_mariadb else "utf8mb4_0900_bin"  # type: ignore[attr-defined]
+    return None
 
 
 class _BinaryCollation:
@@ -18,7 +27,7 @@ class _BinaryCollation:
 
     def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
         parameters = super().db_parameters(connection)  # type: ignore[misc]
-        collation = BINARY_COLLATION.get(connection.vendor)
+        collation = binary_collation(connection)
         if collation:
             parameters["collation"] = collation
         return parameters
