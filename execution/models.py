@@ -81,9 +81,7 @@ class InstanceTag(models.Model):
     """A searchable business attribute of an instance."""
 
     id = IdField(primary_key=True, max_length=140, editable=False)  # {instance}:{key}
-    instance = models.ForeignKey(
-        Instance, on_delete=models.CASCADE, related_name="tag_rows", db_constraint=False
-    )
+    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="tag_rows", db_constraint=False)
     key = IdField(max_length=64)
     value = IdField(max_length=255)
 

@@ -30,7 +30,9 @@ class ExceptionRecord(models.Model):
         related_name="exceptions",
         db_constraint=False,
     )
-    flow = models.ForeignKey("flows.Flow", verbose_name=_("flow"), on_delete=models.PROTECT, related_name="+", db_constraint=False)
+    flow = models.ForeignKey(
+        "flows.Flow", verbose_name=_("flow"), on_delete=models.PROTECT, related_name="+", db_constraint=False
+    )
     flow_name = models.CharField(_("flow name"), max_length=255)
     task_id = IdField(_("task"), max_length=128)
     task_name = models.CharField(_("task type"), max_length=64)

@@ -29,7 +29,11 @@ def loads(text: str | bytes) -> JSON:
             raise Malformed(f"The body is not UTF-8 (byte {error.start}).", symbol="BAD_JSON") from error
     try:
         value = json.loads(
-            text, parse_constant=_refuse_constant, object_pairs_hook=_unique, parse_int=_bounded_int, parse_float=_finite
+            text,
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_unique,
+            parse_int=_bounded_int,
+            parse_float=_finite,
         )
     except RecursionError as error:
         raise Malformed("The JSON is nested too deeply.", symbol="BAD_JSON") from error
@@ -131,9 +135,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _bounded_int(text: str) -> int:
     # 20 characters hold every 64-bit integer with its sign; longer ones would cost quadratic time to parse.
     if len(text) > 20 or not INT_MIN <= (number := int(text)) <= INT_MAX:
-        raise Malformed(
-            "Not acceptable JSON: an integer beyond 64 bits (send it as a string).", symbol="BAD_JSON"
-        )
+        raise Malformed("Not acceptable JSON: an integer beyond 64 bits (send it as a string).", symbol="BAD_JSON")
     return number
 
 

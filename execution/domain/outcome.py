@@ -61,5 +61,11 @@ class TaskFailed(Exception):
     ) -> None:
         super().__init__(message)
         self.failure = Failure(
-            sort=sort, type=type, code=code, message=message, retry_after=retry_after, response=response, stack=stack
+            sort=sort,
+            type=type,
+            code=code,
+            message=message,
+            retry_after=retry_after,
+            response=response,
+            stack=stack,
         )

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from execution.domain.outcome import Outcome
-from execution.engine.state import AttemptRow
+from execution.engine.state import Act, AttemptRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """First event after every claim. `open_attempts` were left `started` by an older fence: their outcome is unknown."""
+    """First event after every claim. `open_attempts` were left `started` by an older fence: nobody knows their end."""
 
     open_attempts: Sequence[AttemptRow] = ()
 
@@ -41,36 +40,33 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Act:
-    """One OperatorAction row. `act`: retry, skip, mark_success, cancel, pause, resume, close."""
-
-    action_id: str
-    act: str
-    task_id: str = ""
-    payload: Mapping[str, Any]
-    actor: str
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Acts:
-    """The inbox moved: all acts that are open, in the order they were asked, and the inbox count they bring."""
+    """The inbox moved: the acts that are open, in the order they were asked, and the inbox count they bring.
+
+    Also the second event after a claim where the row's `inbox` is above 0: an act may have outlived its driver.
+    """
 
     acts: Sequence[Act]
     inbox: int
+    release: bool = False  # asked by a service that holds the row for this one step: it gives it back at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Park:
-    """Take the instance out of circulation until a person looks: `POISON` or `RECORD_REFUSED`."""
+    """First event instead of `Claimed`: take the instance out of circulation until a person looks.
+
+    `RECORD_REFUSED` when the database will not take what a step wrote; `UNLOADABLE` when its version cannot be
+    compiled. (`POISON` the core finds by itself, from the strikes.)
+    """
 
     code: str
     message: str
+    open_attempts: Sequence[AttemptRow] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Abandon:
-    """The driver is going: calls still in flight are given up as `unknown` to whoever claims next, row released."""
+    """The driver is going: calls still in flight are recorded as `unknown`, and the row is released."""
 
 
 Event = Claimed | Tick | Start | Ended | Acts | Park | Abandon

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from disttask_project.kernel.json import JSON
 from execution.domain.planner import Plan
@@ -51,6 +51,18 @@ class TaskState:
     open_attempt: int | None = None  # number of the attempt in flight; not a column
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One OperatorAction row. `act`: retry, skip, mark_success, cancel, pause, resume, close."""
+
+    action_id: str
+    act: str
+    task_id: str = ""
+    payload: Mapping[str, Any]
+    actor: str
+    reason: str = ""
+
+
 @dataclass(slots=True, kw_only=True)
 class InstanceState:
     """One claimed instance: its row, its tasks, and the plan derived from them."""
@@ -65,11 +77,11 @@ class InstanceState:
     needs_attention: bool = False
     closed: bool = False
     output: JSON = None
-    error: JSON = None
+    error: dict[str, Any] | None = None
     fence: int = 0
     rev: int = 0
     seq: int = 0
-    inbox: int = 0  # how many acts have been asked, as far as this owner has taken them up
+    inbox: int = 0  # acts asked so far, as read when the row was loaded or last watched
     strikes: int = 0
     deadline_at: datetime | None = None
     paused_from: str = ""
@@ -79,9 +91,12 @@ class InstanceState:
     request_id: str = ""
     tasks: dict[str, TaskState] = field(default_factory=dict)
     plan: Plan
+    # Derived, never stored.
     in_flight: int = 0
-    # What was asked while calls were in flight, to be done when the last has ended: "pause", "cancel" or "".
-    pending_act: str = ""
+    timers: dict[str, datetime] = field(default_factory=dict)  # retrying tasks that are not due yet
+    scope: dict[str, dict[str, Any]] = field(default_factory=dict)  # the `tasks` root of expressions
+    stop: dict[str, Any] | None = None  # the error that lets nothing new start
+    waiting_act: Act | None = None  # a cancel or pause asked while calls are in flight; still open in the inbox
 
 
 @dataclass(slots=True, kw_only=True)
@@ -146,13 +161,30 @@ class Verdict:
     after: JSON = None
 
 
+# The columns of Instance that a step may change, with their kinds (see `port.RowSpec`).
+INSTANCE_COLUMNS: Final[Mapping[str, str]] = {
+    "status": "text",
+    "needs_attention": "bool",
+    "closed": "bool",
+    "output": "json",
+    "error": "json",
+    "seq": "int",
+    "strikes": "int",
+    "deadline_at": "time",
+    "paused_from": "text",
+    "started_at": "time",
+    "completed_at": "time",
+    "updated_at": "time",
+}
+
+
 @dataclass(slots=True, kw_only=True)
 class Unit:
     """All that one step writes of one instance: it commits whole or not at all.
 
     The store applies it only where the row still has `fence` and `rev == base_rev`, and leaves the row at `rev`.
-    `instance` holds the changed columns of Instance by name (always with `seq` and `updated_at`). `release` gives
-    the row back: owner and lease emptied, `wake_at` as told. Units of one instance fold in order (`fold`).
+    `instance` always holds all of `INSTANCE_COLUMNS`, so that many rows fit one statement. `release` gives the row
+    back: owner and lease emptied, `wake_at` as told. Units of one instance fold in order (`fold`).
     """
 
     instance_id: str

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
-from execution.engine.events import Act
-from execution.engine.state import AttemptRow, InstanceState, Unit
+from execution.engine.state import Act, AttemptRow, InstanceState, Unit
 
 
 class StoreUnavailable(Exception):
@@ -101,9 +100,7 @@ class Store(Protocol):
         digest of the row found; ids not in the answer were inserted.
         """
 
-    def claim(
-        self, owner: str, *, limit: int, struck_limit: int, lease: timedelta, now: datetime
-    ) -> Sequence[Claim]:
+    def claim(self, owner: str, *, limit: int, struck_limit: int, lease: timedelta, now: datetime) -> Sequence[Claim]:
         """Take up to `limit` due instances (`wake_at <= now`), a fair share of each flow that is due, oldest first.
 
         Each gets fence + 1, the owner, lease_until = wake_at = now + lease. One whose lease had run out (it has an

@@ -6,51 +6,97 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('execution', '0001_initial'),
-        ('flows', '0001_initial'),
+        ("execution", "0001_initial"),
+        ("flows", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ExceptionRecord',
+            name="ExceptionRecord",
             fields=[
-                ('id', disttask_project.fields.IdField(editable=False, max_length=36, primary_key=True, serialize=False)),
-                ('flow_name', models.CharField(max_length=255, verbose_name='flow name')),
-                ('task_id', disttask_project.fields.IdField(max_length=128, verbose_name='task')),
-                ('task_name', models.CharField(max_length=64, verbose_name='task type')),
-                ('run', models.PositiveIntegerField(default=1)),
-                ('error_type', models.CharField(max_length=64, verbose_name='error type')),
-                ('error_code', models.CharField(max_length=128, verbose_name='error code')),
-                ('error_message', models.TextField(verbose_name='error message')),
-                ('stack_trace', models.TextField(blank=True, default='', verbose_name='stack trace')),
-                ('retry_strategy', models.CharField(max_length=16, verbose_name='retry strategy')),
-                ('retry_times', models.PositiveIntegerField(default=0, verbose_name='retries made')),
-                ('retry_max', models.PositiveIntegerField(default=0, verbose_name='retries at most')),
-                ('retry_interval', models.FloatField(default=0, verbose_name='retry interval (s)')),
-                ('retry_next_at', models.DateTimeField(null=True, verbose_name='next retry at')),
-                ('state', models.CharField(choices=[('open', 'open'), ('acknowledged', 'acknowledged'), ('retrying', 'retrying'), ('resolved', 'resolved'), ('ignored', 'ignored')], default='open', max_length=16, verbose_name='state')),
-                ('handled', models.BooleanField(default=False, verbose_name='handled')),
-                ('handled_by', models.CharField(blank=True, default='', max_length=150, verbose_name='handled by')),
-                ('handled_at', models.DateTimeField(null=True, verbose_name='handled at')),
-                ('handled_remark', models.TextField(blank=True, default='', verbose_name='remark')),
-                ('fingerprint', disttask_project.fields.IdField(max_length=32, verbose_name='fingerprint')),
-                ('details', disttask_project.fields.JSONTextField(null=True, verbose_name='details')),
-                ('occurred_at', models.DateTimeField(verbose_name='occurred at')),
-                ('updated_at', models.DateTimeField(verbose_name='updated at')),
-                ('flow', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='flows.flow', verbose_name='flow')),
-                ('instance', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='exceptions', to='execution.instance', verbose_name='instance')),
+                (
+                    "id",
+                    disttask_project.fields.IdField(
+                        editable=False, max_length=36, primary_key=True, serialize=False
+                    ),
+                ),
+                ("flow_name", models.CharField(max_length=255, verbose_name="flow name")),
+                ("task_id", disttask_project.fields.IdField(max_length=128, verbose_name="task")),
+                ("task_name", models.CharField(max_length=64, verbose_name="task type")),
+                ("run", models.PositiveIntegerField(default=1)),
+                ("error_type", models.CharField(max_length=64, verbose_name="error type")),
+                ("error_code", models.CharField(max_length=128, verbose_name="error code")),
+                ("error_message", models.TextField(verbose_name="error message")),
+                ("stack_trace", models.TextField(blank=True, default="", verbose_name="stack trace")),
+                ("retry_strategy", models.CharField(max_length=16, verbose_name="retry strategy")),
+                ("retry_times", models.PositiveIntegerField(default=0, verbose_name="retries made")),
+                ("retry_max", models.PositiveIntegerField(default=0, verbose_name="retries at most")),
+                ("retry_interval", models.FloatField(default=0, verbose_name="retry interval (s)")),
+                ("retry_next_at", models.DateTimeField(null=True, verbose_name="next retry at")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "open"),
+                            ("acknowledged", "acknowledged"),
+                            ("retrying", "retrying"),
+                            ("resolved", "resolved"),
+                            ("ignored", "ignored"),
+                        ],
+                        default="open",
+                        max_length=16,
+                        verbose_name="state",
+                    ),
+                ),
+                ("handled", models.BooleanField(default=False, verbose_name="handled")),
+                (
+                    "handled_by",
+                    models.CharField(blank=True, default="", max_length=150, verbose_name="handled by"),
+                ),
+                ("handled_at", models.DateTimeField(null=True, verbose_name="handled at")),
+                ("handled_remark", models.TextField(blank=True, default="", verbose_name="remark")),
+                ("fingerprint", disttask_project.fields.IdField(max_length=32, verbose_name="fingerprint")),
+                ("details", disttask_project.fields.JSONTextField(null=True, verbose_name="details")),
+                ("occurred_at", models.DateTimeField(verbose_name="occurred at")),
+                ("updated_at", models.DateTimeField(verbose_name="updated at")),
+                (
+                    "flow",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="flows.flow",
+                        verbose_name="flow",
+                    ),
+                ),
+                (
+                    "instance",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="exceptions",
+                        to="execution.instance",
+                        verbose_name="instance",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'exception',
-                'verbose_name_plural': 'exceptions',
-                'ordering': ['-occurred_at', '-id'],
-                'permissions': [('handle_exception', 'Can handle exceptions')],
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['instance', 'task_id'], name='exc_instance_task'), models.Index(fields=['state', 'occurred_at'], name='exc_state_occurred'), models.Index(fields=['fingerprint', 'state'], name='exc_fingerprint_state'), models.Index(fields=['flow', 'occurred_at'], name='exc_flow_occurred'), models.Index(fields=['error_code', 'occurred_at'], name='exc_code_occurred'), models.Index(fields=['occurred_at'], name='exc_occurred')],
+                "verbose_name": "exception",
+                "verbose_name_plural": "exceptions",
+                "ordering": ["-occurred_at", "-id"],
+                "permissions": [("handle_exception", "Can handle exceptions")],
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["instance", "task_id"], name="exc_instance_task"),
+                    models.Index(fields=["state", "occurred_at"], name="exc_state_occurred"),
+                    models.Index(fields=["fingerprint", "state"], name="exc_fingerprint_state"),
+                    models.Index(fields=["flow", "occurred_at"], name="exc_flow_occurred"),
+                    models.Index(fields=["error_code", "occurred_at"], name="exc_code_occurred"),
+                    models.Index(fields=["occurred_at"], name="exc_occurred"),
+                ],
             },
         ),
     ]

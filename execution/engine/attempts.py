@@ -1,0 +1,340 @@
+"""The life of an attempt: its start (row before call), its end, and what a failure leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from disttask_project.kernel.json import JSON, digest
+from disttask_project.kernel.messages import text
+from execution.domain.outcome import Failure, Result, Sort
+from execution.domain.states import TaskStatus
+from execution.engine.change import Change, failed_task
+from execution.engine.events import Ended, Start
+from execution.engine.port import FailedTask
+from execution.engine.scopes import expression_failure, scope_of
+from execution.engine.state import AttemptRow, ErrorInfo, PlannedCall, TaskState
+from flows.domain.compiled import CompiledTask, ExpressionError, OnFailure, RetryPolicy, Strategy
+from flows.domain.parameters import InputError, bind_input
+
+KEY_LENGTH = 255
+NO_RETRY = RetryPolicy(strategy=Strategy.NO_RETRY, max_attempts=0)
+
+
+def start(change: Change, event: Start) -> None:
+    """Begin an attempt of every named task that is still ready; inputs are bound and checked here."""
+    change.worker = event.worker
+    for task_id in event.task_ids:
+        if task_id in change.state.plan.ready:
+            _start_one(change, change.state.flow.tasks[task_id])
+
+
+def _start_one(change: Change, spec: CompiledTask) -> None:
+    state = change.state
+    task = change.task(spec.id)
+    task.attempt += 1
+    task.started_at = task.started_at or change.now
+    task.completed_at = task.next_at = None
+    change.set_task(task, TaskStatus.RUNNING, "start", attempt=task.attempt, run=task.run)
+    try:
+        config, bound, key = _bind(change, spec, task)
+    except (ExpressionError, InputError) as error:
+        _open_attempt(change, task, key="", request=None)
+        record_failure(change, task, _binding_failure(error), row=None)
+        return
+    _open_attempt(change, task, key=key, request={"config": config, "input": bound})
+    state.in_flight += 1
+    task.open_attempt = task.attempt
+    change.calls.append(
+        PlannedCall(
+            task_id=spec.id,
+            type=spec.type,
+            attempt=task.attempt,
+            run=task.run,
+            key=key,
+            config=config,
+            input=bound,
+            timeout_seconds=spec.timeout_seconds,
+        )
+    )
+
+
+def _bind(change: Change, spec: CompiledTask, task: TaskState) -> tuple[Mapping[str, Any], Mapping[str, Any], str]:
+    """Config, input and key of an attempt. A run binds once: its attempts send the same under the same key."""
+    state = change.state
+    scope = scope_of(state, spec, task)
+    override: Mapping[str, Any] = task.override or {}
+    if task.input is None:
+        task.input = bind_input(spec, params=state.params, scope=scope, override=override.get("input"))
+        state.scope[spec.id]["input"] = task.input
+    scope["input"] = task.input
+    if task.config is None:
+        rendered = spec.config.render(scope)
+        task.config = {**rendered, **override["config"]} if override.get("config") else rendered
+    return task.config, task.input, _key_of(spec, task, scope, instance_id=state.id)
+
+
+def _key_of(spec: CompiledTask, task: TaskState, scope: Mapping[str, Any], *, instance_id: str) -> str:
+    if spec.idempotency_key is None:
+        base: JSON = f"{instance_id}:{spec.id}"
+    else:
+        base = spec.idempotency_key.render(scope)
+    suffix = f":r{task.run}" if task.run > 1 else ""
+    if not isinstance(base, str) or not base or len(base) + len(suffix) > KEY_LENGTH:
+        raise ExpressionError(text("idempotency_key must give a text of 1 to {most} characters", most=KEY_LENGTH))
+    return base + suffix
+
+
+def _open_attempt(change: Change, task: TaskState, *, key: str, request: JSON) -> None:
+    change.attempt(
+        AttemptRow(
+            instance_id=change.state.id,
+            task_id=task.task_id,
+            number=task.attempt,
+            run=task.run,
+            status="started",
+            fence=change.state.fence,
+            worker=change.worker,
+            key=key,
+            is_start=True,
+            started_at=change.now,
+            request=request,
+            request_digest=digest(request),
+        )
+    )
+
+
+def end(change: Change, event: Ended) -> bool:
+    """Take in what came of a call. False: the attempt is not the open one, so nothing changes."""
+    task = change.state.tasks.get(event.task_id)
+    if task is None or task.open_attempt != event.attempt:
+        return False
+    change.task(event.task_id)
+    change.state.strikes = 0
+    spec = change.state.flow.tasks[event.task_id]
+    outcome = event.outcome
+    if isinstance(outcome, Result):
+        scope = {**scope_of(change.state, spec, task), "input": task.input, "result": outcome.value}
+        judged = _judge(spec, scope, outcome)
+        if isinstance(judged, Failure):
+            record_failure(change, task, judged, row=None, duration_ms=event.duration_ms)
+        else:
+            _succeed(change, task, outcome.value, judged, duration_ms=event.duration_ms)
+        return True
+    record_failure(change, task, _named(change, spec, task, outcome), row=None, duration_ms=event.duration_ms)
+    return True
+
+
+class _Output:
+    """What a judged result publishes; `value` None stands for the result itself."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: JSON) -> None:
+        self.value = value
+
+
+def _judge(spec: CompiledTask, scope: dict[str, Any], outcome: Result) -> Failure | _Output:
+    """The target answered; whether that is a success is for the task's own expressions to say."""
+    field = "unknown_when"
+    try:
+        if spec.unknown_when is not None and spec.unknown_when.evaluate(scope) is True:
+            return _answer_failure(spec, scope, Sort.MAYBE_APPLIED, "UNKNOWN_ANSWER", outcome.value)
+        field = "success_when"
+        if spec.success_when is not None and spec.success_when.evaluate(scope) is not True:
+            return _answer_failure(spec, scope, Sort.REFUSED_NOW, "SUCCESS_WHEN_FALSE", outcome.value)
+        field = "output"
+        return _Output(None if spec.output is None else spec.output.render(scope))
+    except ExpressionError as error:
+        return replace(expression_failure(error, field), response=outcome.value)
+
+
+def _answer_failure(spec: CompiledTask, scope: dict[str, Any], sort: Sort, code: str, response: JSON) -> Failure:
+    message = text("The target answered, but its answer does not count as a success.")
+    if sort is Sort.MAYBE_APPLIED:
+        message = text("The target answered that it does not know yet.")
+    return Failure(
+        sort=sort,
+        type="AnswerError",
+        code=_said(spec.error_code, scope) or code,
+        message=_said(spec.error_message, scope) or message,
+        response=response,
+    )
+
+
+def _named(change: Change, spec: CompiledTask, task: TaskState, failure: Failure) -> Failure:
+    """A failure that carries an answer gets the target's own code and message, where the task says how to read them."""
+    if failure.response is None or (spec.error_code is None and spec.error_message is None):
+        return failure
+    scope = {**scope_of(change.state, spec, task), "input": task.input, "result": failure.response}
+    return replace(
+        failure,
+        code=_said(spec.error_code, scope) or failure.code,
+        message=_said(spec.error_message, scope) or failure.message,
+    )
+
+
+def _said(expression: Any, scope: dict[str, Any]) -> str:
+    """The target's own word, or nothing: an answer without one falls back to the executor's."""
+    if expression is None:
+        return ""
+    try:
+        value = expression.evaluate(scope)
+    except ExpressionError:
+        return ""
+    return "" if value is None or isinstance(value, dict | list) else str(value)
+
+
+def _succeed(change: Change, task: TaskState, result: JSON, output: _Output, *, duration_ms: float) -> None:
+    had_failed = task.error is not None
+    _close_attempt(change, task, "success", response=result, duration_ms=duration_ms)
+    task.result = result
+    task.output = output.value
+    task.error = None
+    task.first_failed_at = None
+    change.set_task(task, TaskStatus.SUCCESS, "success", attempt=task.attempt)
+    if had_failed:
+        close_exception(change, task, by="engine")
+
+
+def close_exception(change: Change, task: TaskState, *, by: str) -> None:
+    """What the failure port writes when a task no longer needs anybody."""
+    spec = change.state.flow.tasks.get(task.task_id)
+    change.port_rows(change.port.on_success(failed_task(change.state, spec, task, change.now), now=change.now, by=by))
+
+
+def record_failure(
+    change: Change,
+    task: TaskState,
+    failure: Failure,
+    *,
+    row: AttemptRow | None,
+    duration_ms: float | None = None,
+) -> None:
+    """End the open attempt as failed or unknown and do what the failure port decides.
+
+    `row` is the attempt as an older fence left it; None: it is this owner's.
+    """
+    unknown = failure.sort is Sort.MAYBE_APPLIED
+    if unknown:
+        failure = replace(failure, type="UnknownOutcome")
+    error = ErrorInfo(type=failure.type, code=failure.code, message=failure.message, stack=failure.stack)
+    _close_attempt(
+        change,
+        task,
+        "unknown" if unknown else "failed",
+        row=row,
+        response=failure.response,
+        error=error,
+        duration_ms=duration_ms,
+    )
+    if unknown:
+        change.set_task(task, TaskStatus.UNKNOWN, "unknown", failure.message, code=failure.code, attempt=task.attempt)
+    policy = change.state.flow.tasks[task.task_id].retry
+    _apply_decision(change, task, failure, error, policy)
+
+
+def fail_before_start(change: Change, task: TaskState, failure: Failure) -> None:
+    """A task that fails before any attempt: its condition cannot be evaluated, its join cannot be reached."""
+    error = ErrorInfo(type=failure.type, code=failure.code, message=failure.message, stack=failure.stack)
+    _apply_decision(change, task, failure, error, NO_RETRY)
+
+
+def give_up(change: Change, task: TaskState) -> None:
+    """End the automatic retries of a task: the person who looks decides what comes next."""
+    error = task.error or ErrorInfo(type="Stopped", code="STOPPED", message=text("It was stopped."))
+    failure = Failure(sort=Sort.REFUSED, type=error.type, code=error.code, message=error.message, stack=error.stack)
+    _apply_decision(change, task, failure, error, NO_RETRY)
+
+
+def _apply_decision(change: Change, task: TaskState, failure: Failure, error: ErrorInfo, policy: RetryPolicy) -> None:
+    state = change.state
+    spec = state.flow.tasks[task.task_id]
+    task.first_failed_at = task.first_failed_at or change.now
+    decision = change.port.on_failure(
+        failed_task(state, spec, task, change.now),
+        failure,
+        policy,
+        now=change.now,
+        jitter=change.rng.random(),
+    )
+    change.port_rows(decision.rows)
+    task.error = replace(error, final=decision.retry_at is None)
+    if decision.retry_at is not None:
+        _retry_later(change, task, decision.retry_at, code=failure.code)
+        return
+    change.set_task(task, TaskStatus.FAILED, "failed", failure.message, code=failure.code, attempt=task.attempt)
+    if not spec.optional and spec.on_failure is not OnFailure.HOLD and state.stop is None:
+        state.stop = {**failure.as_error(final=True), "task_id": task.task_id}
+
+
+def _retry_later(change: Change, task: TaskState, at: datetime, *, code: str) -> None:
+    task.retries += 1
+    task.next_at = at
+    change.set_task(
+        task,
+        TaskStatus.RETRYING,
+        "retry",
+        code=code,
+        next_at=at.isoformat(),
+        retry=task.retries,
+        of=task.max_retry,
+    )
+    change.state.timers[task.task_id] = at
+
+
+def _close_attempt(
+    change: Change,
+    task: TaskState,
+    status: str,
+    *,
+    row: AttemptRow | None = None,
+    response: JSON = None,
+    error: ErrorInfo | None = None,
+    duration_ms: float | None = None,
+) -> None:
+    if task.open_attempt is not None:
+        task.open_attempt = None
+        change.state.in_flight -= 1
+    ended = row or AttemptRow(
+        instance_id=change.state.id,
+        task_id=task.task_id,
+        number=task.attempt,
+        run=task.run,
+        status=status,
+        fence=change.state.fence,
+        worker=change.worker,
+        key="",
+        is_start=False,
+        started_at=task.started_at or change.now,
+    )
+    change.attempt(
+        replace(
+            ended,
+            is_start=False,
+            status=status,
+            response=response,
+            error=error,
+            ended_at=change.now,
+            duration_ms=duration_ms,
+        )
+    )
+
+
+def _binding_failure(error: ExpressionError | InputError) -> Failure:
+    if isinstance(error, InputError):
+        return Failure(
+            sort=Sort.REFUSED,
+            type="InputError",
+            code="INPUT_INVALID",
+            message=str(error),
+            response={"problems": [problem.as_dict() for problem in error.problems]},
+        )
+    return expression_failure(error, "input")
+
+
+def subject_of(change: Change, task: TaskState) -> FailedTask:
+    """The task as the failure port sees it."""
+    return failed_task(change.state, change.state.flow.tasks.get(task.task_id), task, change.now)

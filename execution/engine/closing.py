@@ -1,0 +1,152 @@
+"""How an instance comes to rest: success, held for a person, failed for good, stopped by a deadline, parked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from disttask_project.kernel.messages import Message, text
+from execution.domain.outcome import Failure, Sort
+from execution.domain.planner import Mark
+from execution.domain.states import InstanceStatus, TaskStatus
+from execution.engine import attempts
+from execution.engine.change import Change, failed_task
+from execution.engine.scopes import instance_scope
+from execution.engine.state import InstanceState, TaskState
+from flows.domain.compiled import ExpressionError, OnFailure
+
+
+def stop_of(state: InstanceState) -> dict[str, Any] | None:
+    """The error that already lets nothing new start, found again after a load: a failed task that does not hold."""
+    if state.plan.failed == 0:
+        return None
+    for task in state.tasks.values():
+        if state.plan.marks[task.task_id] is not Mark.FAILED:
+            continue
+        if state.flow.tasks[task.task_id].on_failure is not OnFailure.HOLD:
+            return error_of(task)
+    return None
+
+
+def error_of(task: TaskState) -> dict[str, Any]:
+    """The instance's error, made of its task's."""
+    error = task.error
+    if error is None:
+        return {"type": "", "code": "", "message": "", "task_id": task.task_id}
+    return {"type": error.type, "code": error.code, "message": error.message, "task_id": task.task_id}
+
+
+def check_deadline(change: Change) -> None:
+    """Once `timeout_seconds` have passed, nothing new starts; section 6 of the language applies."""
+    state = change.state
+    if state.stop is not None or state.deadline_at is None or state.deadline_at > change.now:
+        return
+    if state.status is not InstanceStatus.RUNNING:
+        return
+    state.stop = {
+        "type": "Timeout",
+        "code": "INSTANCE_TIMEOUT",
+        "message": text("The instance did not end within {seconds} s.", seconds=state.flow.timeout_seconds),
+        "task_id": "",
+    }
+    change.log("timeout", "", "INSTANCE_TIMEOUT", {"deadline_at": state.deadline_at.isoformat()})
+
+
+def settle(change: Change) -> None:
+    """Change the instance's status if nothing is in flight and nothing more can happen by itself. Idempotent."""
+    state = change.state
+    if state.in_flight or state.status is not InstanceStatus.RUNNING or state.waiting_act is not None:
+        return
+    if state.stop is not None:
+        _stopped(change, state.stop)
+    elif state.plan.ready or state.timers:
+        return
+    elif state.plan.open == 0 and state.plan.failed == 0:
+        _succeeded(change)
+    else:
+        _held(change)
+
+
+def _succeeded(change: Change) -> None:
+    state = change.state
+    try:
+        state.output = publish(state)
+    except ExpressionError as error:
+        message = text("output: {reason}", reason=error.args[0] if error.args else "")
+        raise_attention(change, type_="ExpressionError", code="OUTPUT_INVALID", message=message)
+        return
+    state.error = None
+    state.closed = True
+    state.completed_at = change.now
+    change.set_instance(InstanceStatus.SUCCESS, "complete")
+
+
+def publish(state: InstanceState) -> dict[str, Any] | None:
+    """The flow's `output`: values named by the author, read from what the tasks left."""
+    if state.flow.output is None:
+        return None
+    scope = {"params": state.params, "tasks": state.scope, "instance": instance_scope(state)}
+    return {name: template.render(scope) for name, template in state.flow.output.items()}
+
+
+def _held(change: Change) -> None:
+    """Independent branches have run to their end; the rest needs a person."""
+    state = change.state
+    failed = [task for task in state.tasks.values() if state.plan.marks[task.task_id] is Mark.FAILED]
+    first = min(failed, key=lambda task: (task.completed_at or change.now, task.task_id), default=None)
+    state.error = error_of(first) if first else None
+    state.needs_attention = True
+    change.set_instance(InstanceStatus.FAILED, "failed", error=state.error)
+
+
+def _stopped(change: Change, error: dict[str, Any]) -> None:
+    """A failure under `fail`, or the deadline: what still waits is given up."""
+    state = change.state
+    policy = state.flow.on_failure
+    if error["task_id"]:
+        policy = state.flow.tasks[error["task_id"]].on_failure
+    held = policy is OnFailure.HOLD
+    for task in waiting_tasks(state):
+        if held:
+            attempts.give_up(change, task)
+        else:
+            change.set_task(task, TaskStatus.CANCELLED, "cancel", "the instance has failed")
+            attempts.close_exception(change, task, by="engine")
+    if error["code"] == "INSTANCE_TIMEOUT":
+        _open_exception(change, type_=error["type"], code=error["code"], message=error["message"])
+    state.error = error
+    state.needs_attention = held
+    state.closed = not held
+    state.completed_at = None if held else change.now
+    change.set_instance(InstanceStatus.FAILED, "failed", error=error)
+
+
+def waiting_tasks(state: InstanceState) -> list[TaskState]:
+    """Tasks that wait for their next attempt."""
+    return [task for task in state.tasks.values() if task.status in (TaskStatus.RETRYING, TaskStatus.UNKNOWN)]
+
+
+def park(change: Change, *, code: str, message: str | Message) -> None:
+    """Take the instance out of circulation: no retry by rule, one exception of its own, a person must look."""
+    state = change.state
+    for task in waiting_tasks(state):
+        attempts.give_up(change, task)
+    if state.status is InstanceStatus.PENDING:
+        state.started_at = change.now
+    if state.status in (InstanceStatus.PENDING, InstanceStatus.RUNNING):
+        raise_attention(change, type_="EngineError", code=code, message=message)
+
+
+def raise_attention(change: Change, *, type_: str, code: str, message: str) -> None:
+    """`failed`, held, with an exception that belongs to the instance itself."""
+    state = change.state
+    _open_exception(change, type_=type_, code=code, message=message)
+    state.error = {"type": type_, "code": code, "message": message, "task_id": ""}
+    state.needs_attention = True
+    change.set_instance(InstanceStatus.FAILED, "failed", error=state.error)
+
+
+def _open_exception(change: Change, *, type_: str, code: str, message: str) -> None:
+    failure = Failure(sort=Sort.REFUSED, type=type_, code=code, message=message)
+    subject = failed_task(change.state, None, TaskState(task_id=""), change.now)
+    decision = change.port.on_failure(subject, failure, attempts.NO_RETRY, now=change.now, jitter=0.0)
+    change.port_rows(decision.rows)

@@ -1,0 +1,98 @@
+"""From joins to ready tasks: conditions are looked at once a join holds, skips cascade, dead joins fail."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from disttask_project.kernel.messages import text
+from execution.domain.outcome import Failure, Sort
+from execution.domain.planner import Decision
+from execution.domain.states import InstanceStatus, SkipReason, TaskStatus
+from execution.engine import attempts
+from execution.engine.change import Change
+from execution.engine.scopes import expression_failure, scope_of
+from execution.engine.state import TaskState
+from flows.domain.compiled import ExpressionError
+
+
+def settle_joins(change: Change) -> None:
+    """Look at every task whose join may have changed until nothing moves. Iterative: chains may be 10,000 long."""
+    state = change.state
+    position = 0
+    while position < len(change.recheck):
+        if state.stop is not None or state.status is not InstanceStatus.RUNNING or state.waiting_act is not None:
+            break  # nothing new starts; a later claim or resume looks at all of them again
+        _consider(change, change.recheck[position])
+        position += 1
+    change.recheck.clear()
+
+
+def recheck_all(change: Change) -> None:
+    """Look at every join again: after a claim, a pause or a stop nothing has been considered for a while."""
+    change.recheck.extend(change.state.flow.tasks)
+    wake_due(change)
+
+
+def wake_due(change: Change) -> None:
+    """Retries whose time has come become ready."""
+    state = change.state
+    for task_id in [task_id for task_id, at in state.timers.items() if at <= change.now]:
+        del state.timers[task_id]
+        state.plan.ready[task_id] = None
+
+
+def _consider(change: Change, task_id: str) -> None:
+    state = change.state
+    task = state.tasks.get(task_id)
+    if task is not None and _was_unreachable(task) and state.plan.decision(task_id) is not Decision.UNREACHABLE:
+        task.error = None
+        change.set_task(task, TaskStatus.PENDING, "reset", "its join can be reached again")
+        _close(change, task)
+    if (task is not None and task.status is not TaskStatus.PENDING) or task_id in state.plan.ready:
+        return
+    match state.plan.decision(task_id):
+        case Decision.RUN:
+            _run_or_skip(change, task_id)
+        case Decision.SKIP_BRANCH:
+            skip(change, task_id, SkipReason.BRANCH)
+        case Decision.UNREACHABLE:
+            failure = Failure(
+                sort=Sort.REFUSED,
+                type="JoinError",
+                code="JOIN_UNREACHABLE",
+                message=text("Too few of the tasks it waits for can still succeed."),
+            )
+            attempts.fail_before_start(change, change.task(task_id), failure)
+        case Decision.WAIT:
+            pass
+
+
+def _run_or_skip(change: Change, task_id: str) -> None:
+    spec = change.state.flow.tasks[task_id]
+    if spec.when is None:
+        change.state.plan.ready[task_id] = None
+        return
+    try:
+        holds = spec.when.evaluate(scope_of(change.state, spec))
+    except ExpressionError as error:
+        attempts.fail_before_start(change, change.task(task_id), expression_failure(error, "when"))
+        return
+    if holds is True:
+        change.state.plan.ready[task_id] = None
+    else:
+        skip(change, task_id, SkipReason.CONDITION)
+
+
+def skip(change: Change, task_id: str, reason: SkipReason, message: str = "", **details: Any) -> None:
+    """End a task without running it. Its output is `{}`."""
+    task = change.task(task_id)
+    task.skip_reason = reason
+    change.set_task(task, TaskStatus.SKIPPED, "skip", message, reason=reason, **details)
+
+
+def _was_unreachable(task: TaskState) -> bool:
+    return task.status is TaskStatus.FAILED and task.error is not None and task.error.code == "JOIN_UNREACHABLE"
+
+
+def _close(change: Change, task: TaskState) -> None:
+    attempts.close_exception(change, task, by="engine")
