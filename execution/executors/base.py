@@ -20,7 +20,8 @@ from execution.domain.outcome import Result
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One attempt to make. `config` is resolved but for `${secret:NAME}`, which `secrets.reveal` puts in at send.
+    """One attempt to make. `config` is resolved but for `${secret:NAME}`, which `secrets.reveal` puts in at
+    send.
 
     `deadline` is on `time.monotonic()`; `key` the idempotency key; `request_id` goes to the target's log.
     """
@@ -65,7 +66,7 @@ class Executor(ABC):
         Must end by `call.deadline`, and must not retry by itself.
         """
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027  most types hold nothing
         """Release connections; called on the driver's loop."""
 
 

@@ -1,0 +1,93 @@
+"""What a deployment says about the task types: `settings.DISTTASK`, read in this one place.
+
+Executors get a frozen options object; without one they take the settings'. Tests pass their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.conf import settings
+
+MIB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOptions:
+    """Of http, and of rpc's http-json form."""
+
+    allow_networks: tuple[str, ...] = ()
+    allow_hosts: tuple[str, ...] = ()
+    connect_timeout: float = 5.0
+    max_response_bytes: int = MIB  # stored of a response; the rest is cut
+    max_request_bytes: int = 8 * MIB
+    setting: str = "http"  # the section that messages name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcOptions:
+    """`services`: name -> {protocol, target | targets | url, service?, tls?, ca_file?, field_names?}."""
+
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    allow_networks: tuple[str, ...] = ()
+    allow_hosts: tuple[str, ...] = ()
+    connect_timeout: float = 5.0
+    max_message_bytes: int = 4 * MIB
+    max_response_bytes: int = MIB
+    descriptor_seconds: float = 300.0  # how long descriptors of a target are believed
+
+    def http(self) -> HttpOptions:
+        """The same rule for the http-json form."""
+        return HttpOptions(
+            allow_networks=self.allow_networks,
+            allow_hosts=self.allow_hosts,
+            connect_timeout=self.connect_timeout,
+            max_response_bytes=self.max_response_bytes,
+            setting="rpc",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DbOptions:
+    """`connections`: name -> {url | engine..., tables, max_rows?, statement_timeout?}.
+
+    `engine_databases` are our own databases by (vendor, host, port, name), `engine_tables` the tables in them
+    that no task may touch.
+    """
+
+    connections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    engine_databases: frozenset[tuple[str, str, int, str]] = frozenset()
+    engine_tables: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MqOptions:
+    backend: str = "local"
+
+
+def _setting(key: str, default: Any) -> Any:
+    value = getattr(settings, "DISTTASK", {}).get(key)
+    return default if value is None else value
+
+
+def http_options() -> HttpOptions:
+    return HttpOptions(
+        allow_networks=tuple(_setting("HTTP_ALLOW_NETWORKS", ())),
+        allow_hosts=tuple(_setting("HTTP_ALLOW_HOSTS", ())),
+        connect_timeout=float(_setting("HTTP_CONNECT_TIMEOUT", 5.0)),
+        max_response_bytes=int(_setting("HTTP_MAX_RESPONSE_BYTES", MIB)),
+    )
+
+
+def rpc_options() -> RpcOptions:
+    return RpcOptions(
+        services=_setting("RPC_SERVICES", {}),
+        allow_networks=tuple(_setting("RPC_ALLOW_NETWORKS", ())),
+        allow_hosts=tuple(_setting("RPC_ALLOW_HOSTS", ())),
+    )
+
+
+def mq_options() -> MqOptions:
+    return MqOptions(backend=str(_setting("MQ_BACKEND", "local")))
