@@ -40,7 +40,9 @@ class Change:
         self.rng = rng
         self.port = port
         self.worker = ""
-        self.unit = Unit(instance_id=state.id, fence=state.fence, base_rev=state.rev, rev=state.rev + 1)
+        self.unit = Unit(
+            instance_id=state.id, fence=state.fence, base_rev=state.rev, rev=state.rev + 1, flow=state.flow
+        )
         self.calls: list[PlannedCall] = []
         self.recheck: list[str] = []  # tasks whose join may have changed
         self.touched = False
@@ -187,6 +189,7 @@ def fold(first: Unit, second: Unit) -> Unit:
         verdicts=first.verdicts + second.verdicts,
         release=second.release,
         wake_at=second.wake_at,
+        flow=second.flow,
     )
 
 

@@ -185,6 +185,7 @@ class Unit:
     The store applies it only where the row still has `fence` and `rev == base_rev`, and leaves the row at `rev`.
     `instance` always holds all of `INSTANCE_COLUMNS`, so that many rows fit one statement. `release` gives the row
     back: owner and lease emptied, `wake_at` as told. Units of one instance fold in order (`fold`).
+    `flow` names the tasks, for their rows.
     """
 
     instance_id: str
@@ -199,6 +200,7 @@ class Unit:
     verdicts: list[Verdict] = field(default_factory=list)
     release: bool = False
     wake_at: datetime | None = None
+    flow: CompiledFlow | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
