@@ -11,4 +11,4 @@ if "DISTTASK_HOME" not in os.environ:
     os.environ["DISTTASK_HOME"] = tempfile.mkdtemp(prefix="disttask-test-")
     atexit.register(shutil.rmtree, os.environ["DISTTASK_HOME"], ignore_errors=True)
 
-from disttask_project.settings import *  # noqa: E402, F403  the profile and home above are read by it
+from disttask_project.settings import *  # noqa: F403  the profile and home above are read by it
