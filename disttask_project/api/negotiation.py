@@ -1,0 +1,16 @@
+"""Which renderer answers: by Accept, or by `?format=json|api`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+
+
+class FormatNegotiation(DefaultContentNegotiation):
+    """DRF answers 404 to a `?format=` it does not know; here an endpoint may give the word a meaning of its own."""
+
+    def filter_renderers(self, renderers: Sequence[BaseRenderer], format: str) -> Any:  # noqa: A002  DRF's name
+        return [renderer for renderer in renderers if renderer.format == format] or list(renderers)

@@ -1,0 +1,127 @@
+"""Instances, tasks, attempts and log rows as REST shows them (design/interfaces.md: names and shapes are promises)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from disttask_project.api.envelope import rfc3339
+from execution.models import Attempt, ExecutionLog, Instance
+from execution.selectors.tasks import InstanceDetail, TaskView, tags_of
+from execution.services.performing import ActAnswer
+from execution.services.start import Started
+
+
+def transaction(instance: Instance) -> dict[str, Any]:
+    """One row of a list: all but the tasks."""
+    return {
+        "instance_id": instance.pk,
+        "flow_id": instance.flow_id,
+        "flow_name": instance.flow.name,
+        "flow_version": instance.version.number,
+        "status": instance.status,
+        "needs_attention": instance.needs_attention,
+        "closed": instance.closed,
+        "params": instance.params,
+        "output": instance.output,
+        "tags": tags_of(instance),
+        "error": instance.error,
+        "create_user": instance.create_user,
+        "created_at": rfc3339(instance.created_at),
+        "updated_at": rfc3339(instance.updated_at),
+        "started_at": rfc3339(instance.started_at),
+        "completed_at": rfc3339(instance.completed_at),
+    }
+
+
+def transaction_detail(detail: InstanceDetail) -> dict[str, Any]:
+    return {
+        **transaction(detail.instance),
+        "task_counts": dict(detail.counts),
+        "tasks": [task(each) for each in detail.tasks],
+    }
+
+
+def task(view: TaskView) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "task_id": view.task_id,
+        "task_name": view.task_name,
+        "name": view.name,
+        "type": view.type,
+        "status": view.status,
+        "skip_reason": view.skip_reason,
+        "config": view.config,
+        "input_data": view.input_data,
+        "output_data": view.output_data,
+        "error_type": view.error_type,
+        "error_code": view.error_code,
+        "error_message": view.error_message,
+        "error_stack": view.error_stack,
+        "attempt": view.attempt,
+        "run": view.run,
+        "max_retry": view.max_retry,
+        "depends_on": list(view.depends_on),
+        "next_at": rfc3339(view.next_at),
+        "started_at": rfc3339(view.started_at),
+        "completed_at": rfc3339(view.completed_at),
+    }
+
+
+def attempt(row: Attempt) -> dict[str, Any]:
+    request = row.request if isinstance(row.request, dict) else {}
+    return {
+        "id": row.pk,
+        "task_id": row.task_id,
+        "number": row.number,
+        "run": row.run,
+        "status": row.status,
+        "worker": row.worker,
+        "idempotency_key": row.key,
+        "config": request.get("config"),
+        "input": request.get("input"),
+        "response": row.response,
+        "error_type": row.error_type,
+        "error_code": row.error_code,
+        "error_message": row.error_message,
+        "error_stack": row.error_stack,
+        "stale": row.stale,
+        "started_at": rfc3339(row.started_at),
+        "ended_at": rfc3339(row.ended_at),
+        "duration_ms": row.duration_ms,
+    }
+
+
+def log(row: ExecutionLog) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "seq": row.seq,
+        "task_id": row.task_id,
+        "group_id": row.instance_id,
+        "action": row.action,
+        "message": row.message,
+        "details": row.details,
+        "created_at": rfc3339(row.created_at),
+    }
+
+
+def started(answer: Started) -> dict[str, Any]:
+    return {
+        "instance_id": answer.instance_id,
+        "flow_id": answer.flow_id,
+        "flow_name": answer.flow_name,
+        "flow_version": answer.flow_version,
+        "status": answer.status,
+        "created": answer.created,
+    }
+
+
+def act(answer: ActAnswer) -> dict[str, Any]:
+    shown = {
+        "instance_id": answer.instance_id,
+        "task_id": answer.task_id or None,
+        "act": answer.act,
+        "state": answer.state,
+        "status": answer.status,
+        "action_id": answer.action_id,
+    }
+    return {key: value for key, value in shown.items() if value is not None}

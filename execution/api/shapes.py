@@ -1,0 +1,103 @@
+"""Shapes of the transaction endpoints, for the schema."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from disttask_project.api.shapes import array_of, define, ref
+
+_TRANSACTION: Final[dict[str, Any]] = {
+    "instance_id": "string",
+    "flow_id": "string",
+    "flow_name": "string",
+    "flow_version": "integer",
+    "status": "string",
+    "needs_attention": "boolean",
+    "closed": "boolean",
+    "params": "object",
+    "output": "any",
+    "tags": "strings",
+    "error": "object?",
+    "create_user": "string",
+    "created_at": "time",
+    "updated_at": "time",
+    "started_at": "time?",
+    "completed_at": "time?",
+}
+define("Transaction", **_TRANSACTION)
+define(
+    "Task",
+    id="string",
+    task_id="string",
+    task_name="string",
+    name="string",
+    type="string",
+    status="string",
+    skip_reason="string",
+    config="object?",
+    input_data="any",
+    output_data="any",
+    error_type="string",
+    error_code="string",
+    error_message="string",
+    error_stack="string",
+    attempt="integer",
+    run="integer",
+    max_retry="integer",
+    depends_on="names",
+    next_at="time?",
+    started_at="time?",
+    completed_at="time?",
+)
+define("TransactionDetail", **_TRANSACTION, task_counts="counts", tasks=array_of("Task"))
+define(
+    "Attempt",
+    id="string",
+    task_id="string",
+    number="integer",
+    run="integer",
+    status="string",
+    worker="string",
+    idempotency_key="string",
+    config="object?",
+    input="any",
+    response="any",
+    error_type="string",
+    error_code="string",
+    error_message="string",
+    error_stack="string",
+    stale="any",
+    started_at="time",
+    ended_at="time?",
+    duration_ms="number?",
+)
+define(
+    "LogRow",
+    id="string",
+    seq="integer",
+    task_id="string",
+    group_id="string",
+    action="string",
+    message="string",
+    details="any",
+    created_at="time",
+)
+define(
+    "Started",
+    instance_id="string",
+    flow_id="string",
+    flow_name="string",
+    flow_version="integer",
+    status="string",
+    created="boolean",
+)
+define("BulkItem", code="integer", message="string", data=ref("Started"), error="string", errors=array_of("Problem"))
+define(
+    "Act",
+    instance_id="string",
+    task_id="string",
+    act="string",
+    state="string",
+    status="string",
+    action_id="string",
+)
