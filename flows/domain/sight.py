@@ -1,0 +1,178 @@
+"""What an expression may see where it stands, and what is wrong with one that looks further."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from disttask_project.kernel.messages import Message, text
+from flows.domain import cel, tokens
+from flows.domain.expressions import parse_path
+
+TASK_FIELDS: Final = ("input", "output", "result", "status", "error")
+INSTANCE_FIELDS: Final = ("id", "flow", "version", "created_at", "scheduled_at", "tags")
+OWN_FIELDS: Final = ("id", "attempt")
+LATER_ROOTS: Final = frozenset(("vars", "item", "index", "error"))
+LATER_TASK_FIELDS: Final = frozenset(("callback_url",))
+
+# Where an expression stands decides which roots it sees.
+INPUT_ROOTS: Final = frozenset(("params", "tasks", "instance", "task"))
+CONFIG_ROOTS: Final = INPUT_ROOTS | {"input"}
+RESULT_ROOTS: Final = CONFIG_ROOTS | {"result"}
+TAG_ROOTS: Final = frozenset(("params",))
+OUTPUT_ROOTS: Final = frozenset(("params", "tasks", "instance"))
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """One thing wrong with a source; `offset` is None where only the whole can be blamed."""
+
+    code: str
+    message: Message
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The roots, and `sees(task)`: "" for a task that may be read, else `unknown` or `later` (no ancestor)."""
+
+    roots: frozenset[str]
+    sees: Callable[[str], str]
+    task_ids: Callable[[], list[str]]
+    forbids_attempt: bool = False
+
+
+def flaws_of(source: str, sight: Sight, *, boolean: bool = False, in_text: bool = False) -> list[Flaw]:
+    """All that is wrong with a source in that place, without evaluating it."""
+    if len(source) > cel.MAX_SOURCE:
+        return [Flaw("bad_expression", text("The expression is longer than {most} characters.", most=cel.MAX_SOURCE))]
+    path = parse_path(source)
+    if path is not None:
+        fixed: list[str] = []
+        for step in path:
+            if isinstance(step, int):
+                break
+            fixed.append(step)
+        reference = tokens.Reference(tuple(fixed), len(source) - len(source.lstrip()))
+        return list(_reference_flaws(source, reference, sight, is_path=True))
+    return _cel_flaws(source, sight, boolean=boolean, in_text=in_text)
+
+
+def _cel_flaws(source: str, sight: Sight, *, boolean: bool, in_text: bool) -> list[Flaw]:
+    reading = tokens.read(source)
+    found: list[Flaw] = []
+    for name in sorted(reading.bound & {*cel.ROOTS, *LATER_ROOTS} - {"item", "index", "error"}):
+        found.append(
+            Flaw(
+                "bad_expression",
+                text("{name} is a root of expressions; name the loop's variable otherwise.", name=name),
+            )
+        )
+    for reference in reading.references:
+        found.extend(_reference_flaws(source, reference, sight, is_path=False))
+    try:
+        program = cel.compile_(source)
+    except cel.CompileFailed as failed:
+        told = {(flaw.line, flaw.column) for flaw in found}
+        found.extend(
+            Flaw("bad_expression", _sentence(fault.message), fault.line, fault.column)
+            for fault in failed.faults
+            if (fault.line, fault.column) not in told
+        )
+        return found
+    kind = program.type_name
+    if boolean and kind not in ("BOOL", "DYN"):
+        found.append(
+            Flaw("not_boolean", text("A condition must be true or false; this gives {kind}.", kind=kind.lower()))
+        )
+    if in_text and kind.startswith(("MAP", "LIST", "NULL", "BYTES")):
+        found.append(Flaw("not_text", text("{kind} cannot be put into a text.", kind=kind.lower())))
+    return found
+
+
+def _sentence(message: str) -> Message:
+    return text("{reason}.", reason=message)
+
+
+def _reference_flaws(source: str, reference: tokens.Reference, sight: Sight, *, is_path: bool) -> Iterator[Flaw]:
+    problem = _judge(reference.path, sight, is_path=is_path)
+    if problem is not None:
+        code, message = problem
+        line, column = position(source, reference.offset)
+        yield Flaw(code, message, line, column)
+
+
+def position(source: str, offset: int) -> tuple[int, int]:
+    """Line and column, counted from 1."""
+    start = source.rfind("\n", 0, offset) + 1
+    return source.count("\n", 0, offset) + 1, offset - start + 1
+
+
+def _judge(path: tokens.Path, sight: Sight, *, is_path: bool) -> tuple[str, Message] | None:
+    root = path[0]
+    if root not in cel.ROOTS:
+        if root in LATER_ROOTS:
+            return "not_available", text("Not available yet: {name}.", name=root)
+        if not is_path:
+            return None  # a function's name, a type, or a word the compiler will complain about better
+        return "unknown_root", _unknown_root(root, sight)
+    if root not in sight.roots:
+        return "unknown_root", text("{name} cannot be read here; there are: {roots}.", name=root, roots=_roots(sight))
+    if root == "tasks":
+        return _judge_task(path, sight)
+    if root == "instance":
+        return _judge_field(path, INSTANCE_FIELDS)
+    if root == "task":
+        if sight.forbids_attempt and path[1:2] == ("attempt",):
+            return "bad_expression", text(
+                "The key must stay the same for all attempts, so it cannot hold task.attempt."
+            )
+        return _judge_field(path, OWN_FIELDS)
+    return None
+
+
+def _roots(sight: Sight) -> str:
+    return ", ".join(sorted(sight.roots))
+
+
+def _unknown_root(root: str, sight: Sight) -> Message:
+    near = difflib.get_close_matches(root[:64], sorted(sight.roots), n=1)
+    if near:
+        return text("{name} is not known; did you mean {near}?", name=root[:64], near=near[0])
+    return text("{name} is not known here; there are: {roots}.", name=root[:64], roots=_roots(sight))
+
+
+def _judge_field(path: tokens.Path, fields: tuple[str, ...]) -> tuple[str, Message] | None:
+    if len(path) < 2 or path[1] in fields:
+        return None
+    return "unknown_field", text(
+        "{root} has no {name}; there are: {fields}.", root=path[0], name=path[1][:64], fields=", ".join(fields)
+    )
+
+
+def _judge_task(path: tokens.Path, sight: Sight) -> tuple[str, Message] | None:
+    if len(path) < 2:
+        return "bad_expression", text('Name the task plainly: tasks.deduct.output or tasks["notify-user"].output.')
+    task = path[1]
+    verdict = sight.sees(task)
+    if verdict == "unknown":
+        near = difflib.get_close_matches(task[:64], sight.task_ids(), n=1)
+        if near:
+            return "unknown_task", text("There is no task {name}; did you mean {near}?", name=task[:64], near=near[0])
+        return "unknown_task", text("There is no task {name} in this flow.", name=task[:64])
+    if verdict:
+        return "not_ancestor", text(
+            "{name} is not certain to have ended before this task: let depends_on lead to it.", name=task
+        )
+    if len(path) < 3:
+        return "bad_expression", text("Say what of {name}: {fields}.", name=task, fields=", ".join(TASK_FIELDS))
+    if path[2] in LATER_TASK_FIELDS:
+        return "not_available", text("Not available yet: {name}.", name=path[2])
+    if path[2] not in TASK_FIELDS:
+        return "unknown_field", text(
+            "A task has no {name}; there are: {fields}.", name=path[2][:64], fields=", ".join(TASK_FIELDS)
+        )
+    return None
