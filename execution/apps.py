@@ -15,7 +15,19 @@ class ExecutionConfig(AppConfig):
     verbose_name = _("Instances")
 
     def ready(self) -> None:
+        from execution import checks  # noqa: F401, PLC0415  models must be loaded first
+        from execution.executors import base, schema  # noqa: PLC0415
+        from flows.domain import catalog  # noqa: PLC0415
+
         load_executors()
+        for executor in base.executor_types().values():
+            catalog.register_task_type(
+                executor.name,
+                config_problems=executor.config_problems,
+                schema=schema.config_schema(executor.config_model),
+                description=executor.description,
+                idempotent=executor.idempotent,
+            )
 
 
 def load_executors() -> None:

@@ -13,9 +13,9 @@ from typing import Any, Final
 from disttask_project.kernel import json
 from disttask_project.kernel.errors import Malformed
 from disttask_project.kernel.messages import text
+from disttask_project.kernel.redaction import MASK
 from execution.domain.outcome import Sort, TaskFailed
 from execution.executors.http_client import Answer
-from execution.executors.sealing import HIDDEN
 
 _NOT_NOW: Final = frozenset({408, 425, 429})
 _NOBODY_KNOWS: Final = frozenset({502, 504})  # an intermediary speaks; the target behind it may have done it
@@ -28,7 +28,7 @@ def answer_value(answer: Answer) -> dict[str, Any]:
     headers: dict[str, str] = {}
     for name, raw in answer.headers.items():
         key = name.lower()
-        value = HIDDEN if key in _HIDDEN else json.clean_text(raw)
+        value = MASK if key in _HIDDEN else json.clean_text(raw)
         headers[key] = f"{headers[key]}, {value}" if key in headers else value
     result: dict[str, Any] = {
         "status": answer.status,

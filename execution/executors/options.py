@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
 
 MIB: Final = 1024 * 1024
+DEFAULT_PORTS: Final = {"mysql": 3306, "postgres": 5432}
+_ENGINES: Final = {"sqlite3": "sqlite", "mysql": "mysql", "postgresql": "postgres"}
+
+
+Place = tuple[str, str, int, str]  # a database: vendor, host, port, name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,12 +59,13 @@ class RpcOptions:
 class DbOptions:
     """`connections`: name -> {url | engine..., tables, max_rows?, statement_timeout?}.
 
-    `engine_databases` are our own databases by (vendor, host, port, name), `engine_tables` the tables in them
-    that no task may touch.
+    `home` is where relative SQLite files lie. `engine_databases` are our own databases by (vendor, host, port, name),
+    `engine_tables` the tables in them that no task may touch.
     """
 
     connections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    engine_databases: frozenset[tuple[str, str, int, str]] = frozenset()
+    home: str = ""
+    engine_databases: frozenset[Place] = frozenset()
     engine_tables: frozenset[str] = frozenset()
 
 
@@ -70,6 +77,16 @@ class MqOptions:
 def _setting(key: str, default: Any) -> Any:
     value = getattr(settings, "DISTTASK", {}).get(key)
     return default if value is None else value
+
+
+def database_place(vendor: str, host: str, port: int, name: str) -> Place:
+    """A database's identity, so that two spellings of one are equal."""
+    if vendor == "sqlite":
+        return vendor, "", 0, str(Path(name).resolve())
+    host = host.lower()
+    if host in {"", "localhost", "::1"}:
+        host = "127.0.0.1"
+    return vendor, host, port or DEFAULT_PORTS.get(vendor, 0), name
 
 
 def http_options() -> HttpOptions:
@@ -91,3 +108,20 @@ def rpc_options() -> RpcOptions:
 
 def mq_options() -> MqOptions:
     return MqOptions(backend=str(_setting("MQ_BACKEND", "local")))
+
+
+def db_options() -> DbOptions:
+    """Our own databases are worked out here, so that a task can never reach the engine's tables."""
+    from django.apps import apps  # noqa: PLC0415  models are loaded after this module
+
+    places = set()
+    for database in settings.DATABASES.values():
+        vendor = _ENGINES.get(str(database["ENGINE"]).rpartition(".")[2], "")
+        place = (str(database.get("HOST") or ""), int(database.get("PORT") or 0), str(database.get("NAME") or ""))
+        places.add(database_place(vendor, *place))
+    return DbOptions(
+        connections=_setting("DB_CONNECTIONS", {}),
+        home=str(_setting("HOME", "")),
+        engine_databases=frozenset(places),
+        engine_tables=frozenset(model._meta.db_table.lower() for model in apps.get_models()),
+    )

@@ -58,7 +58,7 @@ def parse(model: type[Model], config: Mapping[str, Any]) -> Model:
         return model.model_validate(config)
     except ValidationError as error:
         problems = _problems(model, config, error, resolved=True)
-        faults = "; ".join(f"config.{'.'.join(map(str, item.loc))}: {item.message}" for item in problems)
+        faults = " ".join(f"{'.'.join(map(str, ('config', *item.loc)))}: {item.message}" for item in problems)
         raise TaskFailed(
             Sort.REFUSED, "BAD_CONFIG", text("The task's config cannot be used: {faults}", faults=faults)
         ) from None  # pydantic's own text quotes the values, secrets among them

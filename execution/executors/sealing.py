@@ -5,19 +5,16 @@ Text is cleaned of what no store keeps, secrets of the call are taken out by val
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
-from urllib.parse import quote, quote_plus
+from functools import lru_cache
+from typing import Final
 
 from disttask_project.kernel.json import JSON, clean_text, dumps
 from disttask_project.kernel.messages import Message
+from disttask_project.kernel.redaction import Redactor, register_secret
 from execution.domain.outcome import TaskFailed
 
 MAX_MESSAGE: Final = 4_000  # characters of an error's text
 CUT: Final = "... (cut)"
-HIDDEN: Final = "***"
-_URLSAFE: Final = str.maketrans("+/", "-_")
 
 
 def cut_text(value: str, limit: int = MAX_MESSAGE) -> str:
@@ -35,7 +32,7 @@ def sealed_value(value: JSON, secrets: tuple[str, ...], *, max_bytes: int | None
     ...}`.
     """
     if secrets:
-        value = redact(value, secrets)
+        value = _redactor(secrets).value(value)
     if max_bytes is not None:
         text = dumps(value)
         if len(text) > max_bytes:
@@ -55,44 +52,22 @@ def sealed_failure(error: TaskFailed, secrets: tuple[str, ...]) -> TaskFailed:
         type=failure.type,
         retry_after=failure.retry_after,
         response=sealed_value(failure.response, secrets),
-        stack=redact(failure.stack, secrets),
+        stack=_redactor(secrets).text(failure.stack),
     )
 
 
 def _sealed_message(message: str, secrets: tuple[str, ...]) -> str:
+    redactor = _redactor(secrets)
     if isinstance(message, Message):
-        values: Mapping[str, Any] = redact(message.values, secrets)
-        return Message(message.template, dict(values))
-    sealed: str = redact(message, secrets)
-    return sealed
+        return Message(message.template, redactor.value(message.values))
+    return redactor.text(message)
 
 
-def redact(value: Any, secrets: Iterable[str]) -> Any:
-    """The value with every secret, in any form a peer may echo it, replaced."""
-    forms = sorted({form for secret in secrets for form in _forms(secret)}, key=len, reverse=True)
-    return _redacted(value, forms)
-
-
-def _forms(secret: str) -> Iterable[str]:
-    encoded = base64.b64encode(secret.encode()).decode()
-    return (
-        secret,
-        dumps(secret)[1:-1],
-        quote(secret, safe=""),
-        quote_plus(secret),
-        encoded,
-        encoded.rstrip("="),
-        encoded.translate(_URLSAFE).rstrip("="),
-    )
-
-
-def _redacted(value: Any, forms: list[str]) -> Any:
-    if isinstance(value, str):
-        for form in forms:
-            value = value.replace(form, HIDDEN)
-        return value
-    if isinstance(value, Mapping):
-        return {_redacted(key, forms): _redacted(item, forms) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_redacted(item, forms) for item in value]
-    return value
+@lru_cache(maxsize=256)
+def _redactor(secrets: tuple[str, ...]) -> Redactor:
+    """Masks these values and nothing by name: a field called `phone` is data that flows pass on."""
+    redactor = Redactor(names=())
+    for secret in secrets:
+        redactor.register(secret)
+        register_secret(secret)
+    return redactor

@@ -121,10 +121,10 @@ class HttpServer:
                     answering.cancel()
                     await asyncio.gather(answering, watching, return_exceptions=True)
                     break
-                keep = answering.result()
                 watching.cancel()
                 await asyncio.gather(watching, return_exceptions=True)
-                if not watching.cancelled():
+                keep = answering.result()
+                if not watching.cancelled() and watching.exception() is None:
                     ahead = watching.result()
                     keep = keep and bool(ahead)
                 if not keep:
