@@ -5,7 +5,7 @@ Named in settings as `DISTTASK["FAILURE_PORT"]`; the engine writes the rows in t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -77,25 +77,30 @@ class RetryPort:
             jitter=jitter,
         )
         row = PortRow(table=EXCEPTION, key=exception_id(task), values=_record(task, failure, policy, decision, now=now))
-        return FailureDecision(retry_at=decision.at, rows=(row,))
+        # A changed input began a new run: its record takes the place of those before it.
+        return FailureDecision(retry_at=decision.at, rows=(*_resolved(task, range(1, task.run), now=now), row))
 
     def on_retry(self, task: FailedTask, *, now: datetime, by: str) -> Sequence[PortRow]:
-        """A person's retry: the record is being worked on."""
+        """A person's retry: the record is being worked on. `task` is as it failed, before a new run begins."""
         values = {"state": "retrying", "retry_next_at": now, "updated_at": now}
         return (PortRow(table=EXCEPTION, key=exception_id(task), values=values, only_update=True),)
 
     def on_success(self, task: FailedTask, *, now: datetime, by: str) -> Sequence[PortRow]:
         """Success, a skip or a mark closes the record; one run's success closes the runs before it."""
-        values = {"state": "resolved", "retry_next_at": None, "updated_at": now}
-        return tuple(
-            PortRow(
-                table=EXCEPTION,
-                key=derived_id(task.instance_id, task.task_id, str(run)),
-                values=values,
-                only_update=True,
-            )
-            for run in range(1, task.run + 1)
+        return _resolved(task, range(1, task.run + 1), now=now)
+
+
+def _resolved(task: FailedTask, runs: Iterable[int], *, now: datetime) -> tuple[PortRow, ...]:
+    values = {"state": "resolved", "retry_next_at": None, "updated_at": now}
+    return tuple(
+        PortRow(
+            table=EXCEPTION,
+            key=derived_id(task.instance_id, task.task_id, str(run)),
+            values=values,
+            only_update=True,
         )
+        for run in runs
+    )
 
 
 def _record(

@@ -4,30 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from disttask_project.kernel.json import JSON, digest
 from disttask_project.kernel.messages import text
 from execution.domain.outcome import Failure, Result, Sort
 from execution.domain.states import TaskStatus
-from execution.engine.change import Change, failed_task
+from execution.engine import failing
+from execution.engine.change import Change
 from execution.engine.events import Ended, Start
-from execution.engine.port import FailedTask
 from execution.engine.scopes import expression_failure, scope_of
-from execution.engine.state import AttemptRow, ErrorInfo, PlannedCall, TaskState
-from flows.domain.compiled import CompiledTask, ExpressionError, OnFailure, RetryPolicy, Strategy
+from execution.engine.state import AttemptRow, PlannedCall, TaskState
+from flows.domain.compiled import CompiledTask, ExpressionError
 from flows.domain.parameters import InputError, bind_input
 
 KEY_LENGTH = 255
-NO_RETRY = RetryPolicy(strategy=Strategy.NO_RETRY, max_attempts=0)
 
 
 def start(change: Change, event: Start) -> None:
-    """Begin an attempt of every named task that is still ready; inputs are bound and checked here."""
+    """Begin an attempt of every named task that is still ready; inputs are bound and checked here.
+
+    One whose input cannot be made fails at once, and may thereby stop those after it.
+    """
     change.worker = event.worker
     for task_id in event.task_ids:
-        if task_id in change.state.plan.ready:
+        if task_id in change.state.plan.ready and change.state.may_start:
             _start_one(change, change.state.flow.tasks[task_id])
 
 
@@ -42,7 +43,7 @@ def _start_one(change: Change, spec: CompiledTask) -> None:
         config, bound, key = _bind(change, spec, task)
     except (ExpressionError, InputError) as error:
         _open_attempt(change, task, key="", request=None)
-        record_failure(change, task, _binding_failure(error), row=None)
+        failing.record_failure(change, task, _binding_failure(error), row=None)
         return
     _open_attempt(change, task, key=key, request={"config": config, "input": bound})
     state.in_flight += 1
@@ -119,11 +120,11 @@ def end(change: Change, event: Ended) -> bool:
         scope = {**scope_of(change.state, spec, task), "input": task.input, "result": outcome.value}
         judged = _judge(spec, scope, outcome)
         if isinstance(judged, Failure):
-            record_failure(change, task, judged, row=None, duration_ms=event.duration_ms)
+            failing.record_failure(change, task, judged, row=None, duration_ms=event.duration_ms)
         else:
             _succeed(change, task, outcome.value, judged, duration_ms=event.duration_ms)
         return True
-    record_failure(change, task, _named(change, spec, task, outcome), row=None, duration_ms=event.duration_ms)
+    failing.record_failure(change, task, _named(change, spec, task, outcome), row=None, duration_ms=event.duration_ms)
     return True
 
 
@@ -189,138 +190,14 @@ def _said(expression: Any, scope: dict[str, Any]) -> str:
 
 def _succeed(change: Change, task: TaskState, result: JSON, output: _Output, *, duration_ms: float) -> None:
     had_failed = task.error is not None
-    _close_attempt(change, task, "success", response=result, duration_ms=duration_ms)
+    failing.close_attempt(change, task, "success", response=result, duration_ms=duration_ms)
     task.result = result
     task.output = output.value
     task.error = None
     task.first_failed_at = None
     change.set_task(task, TaskStatus.SUCCESS, "success", attempt=task.attempt)
     if had_failed:
-        close_exception(change, task, by="engine")
-
-
-def close_exception(change: Change, task: TaskState, *, by: str) -> None:
-    """What the failure port writes when a task no longer needs anybody."""
-    spec = change.state.flow.tasks.get(task.task_id)
-    change.port_rows(change.port.on_success(failed_task(change.state, spec, task, change.now), now=change.now, by=by))
-
-
-def record_failure(
-    change: Change,
-    task: TaskState,
-    failure: Failure,
-    *,
-    row: AttemptRow | None,
-    duration_ms: float | None = None,
-) -> None:
-    """End the open attempt as failed or unknown and do what the failure port decides.
-
-    `row` is the attempt as an older fence left it; None: it is this owner's.
-    """
-    unknown = failure.sort is Sort.MAYBE_APPLIED
-    if unknown:
-        failure = replace(failure, type="UnknownOutcome")
-    error = ErrorInfo(type=failure.type, code=failure.code, message=failure.message, stack=failure.stack)
-    _close_attempt(
-        change,
-        task,
-        "unknown" if unknown else "failed",
-        row=row,
-        response=failure.response,
-        error=error,
-        duration_ms=duration_ms,
-    )
-    if unknown:
-        change.set_task(task, TaskStatus.UNKNOWN, "unknown", failure.message, code=failure.code, attempt=task.attempt)
-    policy = change.state.flow.tasks[task.task_id].retry
-    _apply_decision(change, task, failure, error, policy)
-
-
-def fail_before_start(change: Change, task: TaskState, failure: Failure) -> None:
-    """A task that fails before any attempt: its condition cannot be evaluated, its join cannot be reached."""
-    error = ErrorInfo(type=failure.type, code=failure.code, message=failure.message, stack=failure.stack)
-    _apply_decision(change, task, failure, error, NO_RETRY)
-
-
-def give_up(change: Change, task: TaskState) -> None:
-    """End the automatic retries of a task: the person who looks decides what comes next."""
-    error = task.error or ErrorInfo(type="Stopped", code="STOPPED", message=text("It was stopped."))
-    failure = Failure(sort=Sort.REFUSED, type=error.type, code=error.code, message=error.message, stack=error.stack)
-    _apply_decision(change, task, failure, error, NO_RETRY)
-
-
-def _apply_decision(change: Change, task: TaskState, failure: Failure, error: ErrorInfo, policy: RetryPolicy) -> None:
-    state = change.state
-    spec = state.flow.tasks[task.task_id]
-    task.first_failed_at = task.first_failed_at or change.now
-    decision = change.port.on_failure(
-        failed_task(state, spec, task, change.now),
-        failure,
-        policy,
-        now=change.now,
-        jitter=change.rng.random(),
-    )
-    change.port_rows(decision.rows)
-    task.error = replace(error, final=decision.retry_at is None)
-    if decision.retry_at is not None:
-        _retry_later(change, task, decision.retry_at, code=failure.code)
-        return
-    change.set_task(task, TaskStatus.FAILED, "failed", failure.message, code=failure.code, attempt=task.attempt)
-    if not spec.optional and spec.on_failure is not OnFailure.HOLD and state.stop is None:
-        state.stop = {**failure.as_error(final=True), "task_id": task.task_id}
-
-
-def _retry_later(change: Change, task: TaskState, at: datetime, *, code: str) -> None:
-    task.retries += 1
-    task.next_at = at
-    change.set_task(
-        task,
-        TaskStatus.RETRYING,
-        "retry",
-        code=code,
-        next_at=at.isoformat(),
-        retry=task.retries,
-        of=task.max_retry,
-    )
-    change.state.timers[task.task_id] = at
-
-
-def _close_attempt(
-    change: Change,
-    task: TaskState,
-    status: str,
-    *,
-    row: AttemptRow | None = None,
-    response: JSON = None,
-    error: ErrorInfo | None = None,
-    duration_ms: float | None = None,
-) -> None:
-    if task.open_attempt is not None:
-        task.open_attempt = None
-        change.state.in_flight -= 1
-    ended = row or AttemptRow(
-        instance_id=change.state.id,
-        task_id=task.task_id,
-        number=task.attempt,
-        run=task.run,
-        status=status,
-        fence=change.state.fence,
-        worker=change.worker,
-        key="",
-        is_start=False,
-        started_at=task.started_at or change.now,
-    )
-    change.attempt(
-        replace(
-            ended,
-            is_start=False,
-            status=status,
-            response=response,
-            error=error,
-            ended_at=change.now,
-            duration_ms=duration_ms,
-        )
-    )
+        failing.close_exception(change, task, by="engine")
 
 
 def _binding_failure(error: ExpressionError | InputError) -> Failure:
@@ -333,8 +210,3 @@ def _binding_failure(error: ExpressionError | InputError) -> Failure:
             response={"problems": [problem.as_dict() for problem in error.problems]},
         )
     return expression_failure(error, "input")
-
-
-def subject_of(change: Change, task: TaskState) -> FailedTask:
-    """The task as the failure port sees it."""
-    return failed_task(change.state, change.state.flow.tasks.get(task.task_id), task, change.now)

@@ -114,6 +114,7 @@ class Change:
     def _decide(
         self, act: Act, *, done: bool, code: str, message: str, before: JSON = None, after: JSON = None
     ) -> None:
+        self.state.decided.add(act.action_id)
         self.unit.verdicts.append(
             Verdict(action_id=act.action_id, done=done, code=code, message=message, before=before, after=after)
         )

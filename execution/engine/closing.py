@@ -8,7 +8,7 @@ from disttask_project.kernel.messages import Message, text
 from execution.domain.outcome import Failure, Sort
 from execution.domain.planner import Mark
 from execution.domain.states import InstanceStatus, TaskStatus
-from execution.engine import attempts
+from execution.engine import failing
 from execution.engine.change import Change, failed_task
 from execution.engine.scopes import instance_scope
 from execution.engine.state import InstanceState, TaskState
@@ -16,11 +16,11 @@ from flows.domain.compiled import ExpressionError, OnFailure
 
 
 def stop_of(state: InstanceState) -> dict[str, Any] | None:
-    """The error that already lets nothing new start, found again after a load: a failed task that does not hold."""
+    """The error that lets nothing new start, found again from the tasks: one that failed for good and does not hold."""
     if state.plan.failed == 0:
         return None
     for task in state.tasks.values():
-        if state.plan.marks[task.task_id] is not Mark.FAILED:
+        if state.plan.marks[task.task_id] is not Mark.FAILED or task.error is None or not task.error.final:
             continue
         if state.flow.tasks[task.task_id].on_failure is not OnFailure.HOLD:
             return error_of(task)
@@ -107,10 +107,10 @@ def _stopped(change: Change, error: dict[str, Any]) -> None:
     held = policy is OnFailure.HOLD
     for task in waiting_tasks(state):
         if held:
-            attempts.give_up(change, task)
+            failing.give_up(change, task)
         else:
             change.set_task(task, TaskStatus.CANCELLED, "cancel", "the instance has failed")
-            attempts.close_exception(change, task, by="engine")
+            failing.close_exception(change, task, by="engine")
     if error["code"] == "INSTANCE_TIMEOUT":
         _open_exception(change, type_=error["type"], code=error["code"], message=error["message"])
     state.error = error
@@ -129,7 +129,7 @@ def park(change: Change, *, code: str, message: str | Message) -> None:
     """Take the instance out of circulation: no retry by rule, one exception of its own, a person must look."""
     state = change.state
     for task in waiting_tasks(state):
-        attempts.give_up(change, task)
+        failing.give_up(change, task)
     if state.status is InstanceStatus.PENDING:
         state.started_at = change.now
     if state.status in (InstanceStatus.PENDING, InstanceStatus.RUNNING):
@@ -148,5 +148,5 @@ def raise_attention(change: Change, *, type_: str, code: str, message: str) -> N
 def _open_exception(change: Change, *, type_: str, code: str, message: str) -> None:
     failure = Failure(sort=Sort.REFUSED, type=type_, code=code, message=message)
     subject = failed_task(change.state, None, TaskState(task_id=""), change.now)
-    decision = change.port.on_failure(subject, failure, attempts.NO_RETRY, now=change.now, jitter=0.0)
+    decision = change.port.on_failure(subject, failure, failing.NO_RETRY, now=change.now, jitter=0.0)
     change.port_rows(decision.rows)

@@ -17,7 +17,7 @@ from disttask_project.kernel.messages import text
 from execution.domain.outcome import Failure, Sort
 from execution.domain.planner import mark_of, new_plan
 from execution.domain.states import InstanceStatus, TaskStatus
-from execution.engine import acts, attempts, closing, readiness
+from execution.engine import acts, attempts, closing, failing, readiness
 from execution.engine.change import Change, fold, task_scope
 from execution.engine.events import Abandon, Acts, Claimed, Ended, Event, Park, Start, Tick
 from execution.engine.port import FailurePort
@@ -62,6 +62,8 @@ def step(state: InstanceState, event: Event, *, now: datetime, rng: random.Rando
             closing.check_deadline(change)
         case Acts():
             state.inbox = max(state.inbox, event.inbox)
+            if event.release:
+                readiness.recheck_all(change)  # it was loaded for this step alone: no claim has looked at its joins
             acts.take_up(change, event.acts)
             forced = event.release
         case Park():
@@ -79,7 +81,7 @@ def step(state: InstanceState, event: Event, *, now: datetime, rng: random.Rando
 
 def startable(state: InstanceState) -> list[str]:
     """Ready tasks that may start now, oldest first: none while stopping or paused; `max_parallel` counts."""
-    if not state.plan.ready or not _may_start(state):
+    if not state.plan.ready or not state.may_start:
         return []
     limit = state.flow.max_parallel
     if limit is None:
@@ -89,7 +91,7 @@ def startable(state: InstanceState) -> list[str]:
 
 def is_idle(state: InstanceState) -> bool:
     """Nothing in flight and nothing to start: its owner gives the row back."""
-    return state.in_flight == 0 and not (state.plan.ready and _may_start(state))
+    return state.in_flight == 0 and not (state.plan.ready and state.may_start)
 
 
 def next_tick(state: InstanceState) -> datetime | None:
@@ -104,13 +106,10 @@ def next_wake(state: InstanceState, now: datetime) -> datetime | None:
     """When somebody must look at an instance that is given back; None when it has ended or waits for a person."""
     if state.status not in (InstanceStatus.PENDING, InstanceStatus.RUNNING):
         return None
-    if state.plan.ready and _may_start(state):
+    # One that is pending has not been looked at: only a claim starts it.
+    if state.status is InstanceStatus.PENDING or (state.plan.ready and state.may_start):
         return now
     return next_tick(state)
-
-
-def _may_start(state: InstanceState) -> bool:
-    return state.status is InstanceStatus.RUNNING and state.stop is None and state.waiting_act is None
 
 
 def _claimed(change: Change, open_attempts: Sequence[AttemptRow]) -> None:
@@ -144,7 +143,7 @@ def _give_up_open(change: Change, open_attempts: Sequence[AttemptRow]) -> None:
     )
     for task in [task for task in change.state.tasks.values() if task.status is TaskStatus.RUNNING]:
         row = rows.pop(task.task_id, None)
-        attempts.record_failure(change, task, lost, row=row)
+        failing.record_failure(change, task, lost, row=row)
     for row in rows.values():
         # Its task has moved on already (a bug would be needed for it); the row must not stay open for ever.
         change.attempt(replace(row, is_start=False, status="unknown", ended_at=change.now))
@@ -158,6 +157,7 @@ def _abandon(change: Change) -> None:
         message=text("The worker was stopped before the call ended; whether the call took effect is unknown."),
     )
     for task in [task for task in change.state.tasks.values() if task.open_attempt is not None]:
-        attempts.record_failure(change, task, drained, row=None)
+        failing.record_failure(change, task, drained, row=None)
+    acts.finish_waiting(change)
     readiness.settle_joins(change)
     closing.settle(change)

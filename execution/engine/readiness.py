@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from disttask_project.kernel.messages import text
 from execution.domain.outcome import Failure, Sort
 from execution.domain.planner import Decision
-from execution.domain.states import InstanceStatus, SkipReason, TaskStatus
-from execution.engine import attempts
+from execution.domain.states import SkipReason, TaskStatus
+from execution.engine import failing
 from execution.engine.change import Change
 from execution.engine.scopes import expression_failure, scope_of
 from execution.engine.state import TaskState
 from flows.domain.compiled import ExpressionError
+
+JOIN_ERROR: Final = "JoinError"
 
 
 def settle_joins(change: Change) -> None:
@@ -20,7 +22,7 @@ def settle_joins(change: Change) -> None:
     state = change.state
     position = 0
     while position < len(change.recheck):
-        if state.stop is not None or state.status is not InstanceStatus.RUNNING or state.waiting_act is not None:
+        if not state.may_start:
             break  # nothing new starts; a later claim or resume looks at all of them again
         _consider(change, change.recheck[position])
         position += 1
@@ -45,12 +47,17 @@ def _consider(change: Change, task_id: str) -> None:
     state = change.state
     task = state.tasks.get(task_id)
     if task is not None and _was_unreachable(task) and state.plan.decision(task_id) is not Decision.UNREACHABLE:
-        task.error = None
+        task.error = task.first_failed_at = task.completed_at = None
         change.set_task(task, TaskStatus.PENDING, "reset", "its join can be reached again")
-        _close(change, task)
-    if (task is not None and task.status is not TaskStatus.PENDING) or task_id in state.plan.ready:
+        failing.close_exception(change, task, by="engine")
+    if task is not None and task.status is not TaskStatus.PENDING:
         return
-    match state.plan.decision(task_id):
+    decision = state.plan.decision(task_id)
+    if task_id in state.plan.ready:
+        if decision is Decision.RUN:
+            return
+        del state.plan.ready[task_id]  # a person retries what it depends on
+    match decision:
         case Decision.RUN:
             _run_or_skip(change, task_id)
         case Decision.SKIP_BRANCH:
@@ -58,11 +65,11 @@ def _consider(change: Change, task_id: str) -> None:
         case Decision.UNREACHABLE:
             failure = Failure(
                 sort=Sort.REFUSED,
-                type="JoinError",
+                type=JOIN_ERROR,
                 code="JOIN_UNREACHABLE",
                 message=text("Too few of the tasks it waits for can still succeed."),
             )
-            attempts.fail_before_start(change, change.task(task_id), failure)
+            failing.fail_before_start(change, change.task(task_id), failure)
         case Decision.WAIT:
             pass
 
@@ -75,7 +82,7 @@ def _run_or_skip(change: Change, task_id: str) -> None:
     try:
         holds = spec.when.evaluate(scope_of(change.state, spec))
     except ExpressionError as error:
-        attempts.fail_before_start(change, change.task(task_id), expression_failure(error, "when"))
+        failing.fail_before_start(change, change.task(task_id), expression_failure(error, "when"))
         return
     if holds is True:
         change.state.plan.ready[task_id] = None
@@ -91,8 +98,6 @@ def skip(change: Change, task_id: str, reason: SkipReason, message: str = "", **
 
 
 def _was_unreachable(task: TaskState) -> bool:
-    return task.status is TaskStatus.FAILED and task.error is not None and task.error.code == "JOIN_UNREACHABLE"
-
-
-def _close(change: Change, task: TaskState) -> None:
-    attempts.close_exception(change, task, by="engine")
+    # A target may call its own refusal by the same code; only one that never began failed at its join.
+    never_began = task.status is TaskStatus.FAILED and task.attempt == 0
+    return never_began and task.error is not None and task.error.type == JOIN_ERROR

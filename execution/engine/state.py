@@ -97,6 +97,14 @@ class InstanceState:
     scope: dict[str, dict[str, Any]] = field(default_factory=dict)  # the `tasks` root of expressions
     stop: dict[str, Any] | None = None  # the error that lets nothing new start
     waiting_act: Act | None = None  # a cancel or pause asked while calls are in flight; still open in the inbox
+    decided: set[str] = field(
+        default_factory=set
+    )  # acts whose verdict may not be committed yet: still open in the inbox
+
+    @property
+    def may_start(self) -> bool:
+        """Whether attempts may begin at all."""
+        return self.status is InstanceStatus.RUNNING and self.stop is None and self.waiting_act is None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -29,9 +29,9 @@ def delay_before(policy: RetryPolicy, retry: int, *, jitter: float) -> float:
     """
     ceiling = min(policy.max_interval, LONGEST)
     try:
-        raw = policy.interval * policy.backoff_rate ** (retry - 1)
+        raw = policy.interval * float(policy.backoff_rate) ** (retry - 1)
     except OverflowError:
-        raw = ceiling
+        raw = ceiling if policy.interval > 0 else 0.0
     base = max(0.0, min(raw, ceiling))
     match policy.jitter:
         case Jitter.EQUAL:
