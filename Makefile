@@ -1,0 +1,39 @@
+# The commands of the repository. Each sets up what it needs; `make` alone lists them.
+SHELL := /bin/bash
+VENV ?= .venv
+PY := $(VENV)/bin/python
+export VENV
+
+.PHONY: help setup dev test lint format run demo-break demo-mend demo-reset
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run      start everything with the demo (DISTTASK_PORT=8080, DISTTASK_HOME=var)"
+	@echo "make test     run the tests (on servers too: see CONTRIBUTING.md)"
+	@echo "make lint     check format, lint and types"
+	@echo "make format   put format and imports right"
+	@echo "make setup    make .venv from the lock, nothing else"
+
+setup:
+	@.ci/venv default
+
+dev:
+	@.ci/venv dev
+
+run: setup
+	@exec $(PY) demo/run.py
+
+demo-break demo-mend demo-reset: setup
+	@$(PY) demo/run.py $(@:demo-%=%)
+
+test: dev
+	@.ci/test $(ARGS)
+
+lint: dev
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/mypy .
+
+format: dev
+	@$(VENV)/bin/ruff check --fix-only .
+	@$(VENV)/bin/ruff format .
