@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from disttask_project.config.databases import broker, database
 from disttask_project.config.reader import read_configuration
 from disttask_project.config.safety import faults_of, refusal, usable
+from disttask_project.console import theme_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -112,7 +113,8 @@ SILENCED_SYSTEM_CHECKS = ["models.W037", "security.W005", "security.W021"]
 
 LANGUAGE_CODE = DISTTASK["LANGUAGE"]
 LANGUAGES = [("zh-hans", _("Simplified Chinese")), ("en", _("English"))]
-LOCALE_PATHS = [_beside("locale")]
+# The second holds what the theme leaves untranslated.
+LOCALE_PATHS = [_beside("locale"), BASE_DIR / "disttask_project/console/theme_locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = DISTTASK["TIME_ZONE"]
@@ -162,6 +164,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
 
 KNOX_TOKEN_MODEL = "access.ApiToken"  # noqa: S105  a model's name
 REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "AUTO_REFRESH": False, "TOKEN_TTL": None}
@@ -202,3 +205,5 @@ LOGGING = {
     "output": DISTTASK["LOG_OUTPUT"],
     "redact": DISTTASK["LOG_REDACT"],
 }
+
+UNFOLD = theme_settings.UNFOLD

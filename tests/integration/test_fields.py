@@ -29,9 +29,7 @@ def test_it_tells_ids_apart_by_every_byte(other: str) -> None:
 
 def test_it_joins_a_binary_key_to_its_foreign_key() -> None:
     for flow_id in ("A1", "a1"):
-        FlowVersion.objects.create(
-            flow=make_flow(flow_id), number=1, definition={}, compiled={}, created_at=NOW
-        )
+        FlowVersion.objects.create(flow=make_flow(flow_id), number=1, definition={}, compiled={}, created_at=NOW)
     assert [v.flow_id for v in FlowVersion.objects.filter(flow__name="a1")] == ["a1"]
 
 
@@ -65,8 +63,6 @@ def test_it_returns_a_payload_as_it_was_given(value: object) -> None:
 
 def test_it_keeps_the_current_version_of_a_flow() -> None:
     flow = make_flow("f1")
-    flow.current = FlowVersion.objects.create(
-        flow=flow, number=1, definition={}, compiled={}, created_at=NOW
-    )
+    flow.current = FlowVersion.objects.create(flow=flow, number=1, definition={}, compiled={}, created_at=NOW)
     flow.save()
     assert Flow.objects.select_related("current").get(pk="f1").current == flow.current

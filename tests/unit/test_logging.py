@@ -72,10 +72,7 @@ def test_it_keeps_one_event_on_one_line(console: bool) -> None:
 
 
 def test_it_keeps_an_exception_inside_its_event(lines: Lines) -> None:
-    try:
-        raise ValueError(HOSTILE)
-    except ValueError:
-        lines.logger.exception("broken")
+    lines.logger.error("broken", exc_info=ValueError(HOSTILE))
     [line] = lines.objects()
     assert "ValueError" in line["exception"]
     assert "\x1b" not in line["exception"]
@@ -83,10 +80,7 @@ def test_it_keeps_an_exception_inside_its_event(lines: Lines) -> None:
 
 def test_it_indents_an_exception_on_the_console() -> None:
     lines = Lines(console=True)
-    try:
-        raise ValueError("x\n2026-11-23T12:00:00Z [info] forged")
-    except ValueError:
-        lines.events.exception("broken")
+    lines.events.error("broken", exc_info=ValueError("x\n2026-11-23T12:00:00Z [info] forged"))
     first, *rest = lines.read()
     assert "broken" in first
     assert rest
