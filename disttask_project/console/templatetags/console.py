@@ -17,8 +17,9 @@ from django.utils.translation import gettext, ngettext
 
 from disttask_project.console import labels
 from disttask_project.console.icons import ICONS
-from disttask_project.console.masking import masked, pretty
+from disttask_project.console.payloads import pretty
 from disttask_project.i18n import translated
+from disttask_project.kernel.redaction import redact
 
 register = template.Library()
 
@@ -31,7 +32,8 @@ def icon(name: str) -> SafeString:
     """An icon of ours, inline, coloured by the text around it and silent to screen readers."""
     body = mark_safe(ICONS.get(name, ICONS["dot"]))  # noqa: S308 - a constant of ours
     return format_html(
-        '<svg class="dt-icon" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" focusable="false">{}</svg>', body
+        '<svg class="dt-icon" viewBox="0 0 16 16" width="14" height="14" aria-hidden="true" focusable="false">{}</svg>',
+        body,
     )
 
 
@@ -39,7 +41,9 @@ def icon(name: str) -> SafeString:
 def status(value: str, kind: str = "instance") -> SafeString:
     """Icon, word and colour of a status."""
     found = labels.look(kind, value)
-    return format_html('<span class="dt-status dt-tone-{}">{}<span>{}</span></span>', found.tone, icon(found.icon), found.word)
+    return format_html(
+        '<span class="dt-status dt-tone-{}">{}<span>{}</span></span>', found.tone, icon(found.icon), found.word
+    )
 
 
 @register.simple_tag
@@ -47,7 +51,9 @@ def ident(value: Any, href: str = "") -> SafeString:
     """An id byte for byte, in a fixed-width face, with a copy button."""
     text = str(value)
     shown = (
-        format_html('<a class="dt-id" href="{}">{}</a>', href, text) if href else format_html('<code class="dt-id">{}</code>', text)
+        format_html('<a class="dt-id" href="{}">{}</a>', href, text)
+        if href
+        else format_html('<code class="dt-id">{}</code>', text)
     )
     return format_html(
         '<span class="dt-ident">{}<button type="button" class="dt-copy" data-copy="{}" title="{}" aria-label="{}">{}</button></span>',
@@ -62,8 +68,8 @@ def ident(value: Any, href: str = "") -> SafeString:
 @register.simple_tag
 def when(moment: datetime | None, form: str = "full") -> SafeString:
     """A time with its zone, and how far it is from now; `form` is `full`, `clock` or `hint`."""
-    if moment is None:
-        return mark_safe('<span class="dt-none">-</span>')  # noqa: S308 - a constant
+    if not moment:  # None, or "" where a template found nothing
+        return mark_safe('<span class="dt-none">-</span>')
     local = timezone.localtime(moment)
     text = f"{local:%Y-%m-%d %H:%M:%S} {zone_name(local)}"
     hint = relative(moment, timezone.now())
@@ -124,14 +130,20 @@ def duration(value: float | timedelta | None) -> str:
 
 
 @register.simple_tag
+def count_text(count: int, limit: int) -> str:
+    """A bounded count: exact up to the limit, "10000+" beyond it."""
+    return f"{limit}+" if count > limit else str(count)
+
+
+@register.simple_tag
 def length_between(start: datetime | None, end: datetime | None) -> str:
     return duration(end - start if start and end else None)
 
 
 @register.inclusion_tag("console/payload.html")
-def payload(value: Any, title: str, name: str = "", opened: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002
+def payload(value: Any, title: str, name: str = "", opened: bool = False) -> dict[str, Any]:
     """A JSON value, folded, with secrets masked; `name` keeps its state over a refresh."""
-    text = value if isinstance(value, str) else pretty(masked(value))
+    text = redact(value) if isinstance(value, str) else pretty(redact(value))
     cut = len(text) > SHOWN_CHARACTERS
     return {
         "title": title,
@@ -152,7 +164,7 @@ def message(value: Any) -> str:
 @register.filter
 def action_word(value: str) -> Any:
     """The word for an action of a log; an unknown one as it is."""
-    return labels.ACTIONS.get(value, value)
+    return labels.ACTIONS.get(value.rpartition(".")[2], value)
 
 
 @register.filter

@@ -1,0 +1,118 @@
+"""How a status looks: icon, word, tone. A value that is not listed shows as plain text, never as an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.utils.translation import pgettext_lazy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """`tone` is a CSS class suffix: ok, bad, warn, run, idle, off."""
+
+    icon: str
+    word: Any
+    tone: str
+
+
+_PENDING = Look(icon="clock", word=pgettext_lazy("status", "pending"), tone="idle")
+_RUNNING = Look(icon="play", word=pgettext_lazy("status", "running"), tone="run")
+_SUCCESS = Look(icon="check", word=pgettext_lazy("status", "success"), tone="ok")
+_FAILED = Look(icon="cross", word=pgettext_lazy("status", "failed"), tone="bad")
+_CANCELLED = Look(icon="stop", word=pgettext_lazy("status", "cancelled"), tone="off")
+_UNDOING = Look(icon="undo", word=pgettext_lazy("status", "compensating"), tone="warn")
+_UNDONE = Look(icon="undo", word=pgettext_lazy("status", "compensated"), tone="off")
+
+LOOKS: Final[Mapping[str, Mapping[str, Look]]] = {
+    "instance": {
+        "pending": _PENDING,
+        "running": _RUNNING,
+        "success": _SUCCESS,
+        "failed": _FAILED,
+        "paused": Look(icon="pause", word=pgettext_lazy("status", "paused"), tone="warn"),
+        "compensating": _UNDOING,
+        "compensated": _UNDONE,
+        "cancelled": _CANCELLED,
+    },
+    "task": {
+        "pending": _PENDING,
+        "running": _RUNNING,
+        "success": _SUCCESS,
+        "failed": _FAILED,
+        "retrying": Look(icon="retry", word=pgettext_lazy("status", "waiting to retry"), tone="warn"),
+        "waiting": Look(icon="clock", word=pgettext_lazy("status", "waiting"), tone="idle"),
+        "skipped": Look(icon="skip", word=pgettext_lazy("status", "skipped"), tone="off"),
+        "unknown": Look(icon="question", word=pgettext_lazy("status", "outcome unknown"), tone="warn"),
+        "cancelled": _CANCELLED,
+        "compensating": _UNDOING,
+        "compensated": _UNDONE,
+    },
+    "attempt": {
+        "started": _RUNNING,
+        "success": _SUCCESS,
+        "failed": _FAILED,
+        "unknown": Look(icon="question", word=pgettext_lazy("status", "outcome unknown"), tone="warn"),
+    },
+    "exception": {
+        "open": Look(icon="alert", word=pgettext_lazy("exception state", "open"), tone="bad"),
+        "acknowledged": Look(icon="eye", word=pgettext_lazy("exception state", "taken"), tone="warn"),
+        "retrying": Look(icon="retry", word=pgettext_lazy("exception state", "retrying"), tone="run"),
+        "resolved": Look(icon="check", word=pgettext_lazy("exception state", "resolved"), tone="ok"),
+        "ignored": Look(icon="stop", word=pgettext_lazy("exception state", "ignored"), tone="off"),
+    },
+    "worker": {
+        "running": Look(icon="play", word=pgettext_lazy("worker state", "at work"), tone="ok"),
+        "draining": Look(icon="pause", word=pgettext_lazy("worker state", "draining"), tone="warn"),
+        "ended": Look(icon="stop", word=pgettext_lazy("worker state", "ended"), tone="off"),
+        "silent": Look(icon="alert", word=pgettext_lazy("worker state", "silent"), tone="bad"),
+    },
+    "version": {
+        "draft": Look(icon="clock", word=pgettext_lazy("version state", "draft"), tone="idle"),
+        "published": Look(icon="check", word=pgettext_lazy("version state", "published"), tone="ok"),
+    },
+    "flow": {
+        "active": Look(icon="check", word=pgettext_lazy("flow state", "active"), tone="ok"),
+        "inactive": Look(icon="pause", word=pgettext_lazy("flow state", "inactive"), tone="off"),
+    },
+    "action": {
+        "asked": Look(icon="clock", word=pgettext_lazy("action state", "asked"), tone="run"),
+        "done": Look(icon="check", word=pgettext_lazy("action state", "done"), tone="ok"),
+        "refused": Look(icon="cross", word=pgettext_lazy("action state", "refused"), tone="bad"),
+    },
+}
+
+SKIP_REASONS: Final[Mapping[str, Any]] = {
+    "condition": pgettext_lazy("skip reason", "its condition was false"),
+    "branch": pgettext_lazy("skip reason", "its branch was not taken"),
+    "operator": pgettext_lazy("skip reason", "skipped by a person"),
+}
+
+# Words of the execution log and of the operations log; others show as they are.
+ACTIONS: Final[Mapping[str, Any]] = {
+    "start": pgettext_lazy("log", "started"),
+    "retry": pgettext_lazy("log", "retry"),
+    "success": pgettext_lazy("log", "succeeded"),
+    "failed": pgettext_lazy("log", "failed"),
+    "complete": pgettext_lazy("log", "completed"),
+    "skip": pgettext_lazy("log", "skipped"),
+    "mark_success": pgettext_lazy("log", "marked as successful"),
+    "unknown": pgettext_lazy("log", "outcome unknown"),
+    "pause": pgettext_lazy("log", "paused"),
+    "resume": pgettext_lazy("log", "resumed"),
+    "cancel": pgettext_lazy("log", "cancelled"),
+    "close": pgettext_lazy("log", "closed"),
+    "handle": pgettext_lazy("log", "handled"),
+}
+
+
+def look(kind: str, value: str) -> Look:
+    """The look of a status, or a plain one that shows the value itself."""
+    return LOOKS.get(kind, {}).get(value) or Look(icon="dot", word=value, tone="idle")
+
+
+def choices(kind: str) -> list[tuple[str, Any]]:
+    """Values and words of a kind, for a select."""
+    return [(value, entry.word) for value, entry in LOOKS[kind].items()]

@@ -1,0 +1,61 @@
+"""What every page of ours shares: who asks, what it is drawn on, and how a service's answer is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from disttask_project.access.actors import actor_from_request
+from disttask_project.console.theme import ThemeModelAdmin
+from disttask_project.i18n import translated
+from disttask_project.kernel.actor import Actor
+from disttask_project.kernel.errors import DisttaskError
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """The person behind a console request, for services to check and audit."""
+    return actor_from_request(request, "console")
+
+
+def tell_error(request: HttpRequest, error: DisttaskError) -> None:
+    """One plain message for a refusal, with each problem of the input behind it."""
+    lines = [translated(error.message)]
+    lines += [f"{'.'.join(map(str, problem.loc))}: {translated(problem.message)}" for problem in error.problems]
+    messages.error(request, " ".join(lines))
+
+
+class ConsoleAdmin(ThemeModelAdmin):
+    """A model whose pages are ours. Rows are never written through forms of the admin: services do that."""
+
+    def has_add_permission(self, request: HttpRequest, *_args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def require_view(self, request: HttpRequest, obj: Any = None) -> None:
+        if not self.has_view_permission(request, obj):
+            raise PermissionDenied
+
+    def page(
+        self, request: HttpRequest, template: str, context: dict[str, Any], *, original: Any = None
+    ) -> HttpResponse:
+        """A full page on the admin's base, with the crumbs of this model."""
+        base = {**self.admin_site.each_context(request), "opts": self.opts, "original": original}
+        base["title"] = str(original) if original is not None else self.opts.verbose_name_plural
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        return TemplateResponse(request, template, base | context)
+
+    def route(self, pattern: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
+        """A URL of ours beside the admin's own; `name` is completed to `app_model_name`."""
+        full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+        return path(pattern, self.admin_site.admin_view(view), name=full)

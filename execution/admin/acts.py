@@ -1,0 +1,162 @@
+"""Which acts the run page offers, safest first. An offer is a convenience: the service decides (console rule 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from disttask_project.kernel import json
+from disttask_project.kernel.errors import InvalidInput
+from execution.models import Instance
+from execution.selectors.run_page import TaskView
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """`fields` are the JSON inputs the act takes; `hint` says in a line what it does."""
+
+    act: str
+    label: Any
+    hint: Any
+    permission: str
+    icon: str
+    needs_reason: bool
+    fields: Sequence[str] = ()
+    tone: str = "plain"
+
+    @property
+    def is_simple(self) -> bool:
+        """One click is enough: nothing to fill in."""
+        return not self.needs_reason and not self.fields
+
+
+RETRY: Final = Offer(
+    act="retry",
+    label=_("Retry"),
+    hint=_("Runs the task once more with the same input and the same idempotency key."),
+    permission="execution.retry_instance",
+    icon="retry",
+    needs_reason=False,
+    tone="main",
+)
+RETRY_CHANGED: Final = Offer(
+    act="retry_changed",
+    label=_("Retry with changed input"),
+    hint=_("Starts a new run of the task with this input and config; it gets a new idempotency key."),
+    permission="execution.edit_input",
+    icon="retry",
+    needs_reason=True,
+    fields=("input", "config"),
+)
+MARK_SUCCESS: Final = Offer(
+    act="mark_success",
+    label=_("Mark success"),
+    hint=_("The work was done outside: the flow goes on with the output given here."),
+    permission="execution.mark_task_success",
+    icon="check",
+    needs_reason=True,
+    fields=("output",),
+)
+SKIP: Final = Offer(
+    act="skip",
+    label=_("Skip"),
+    hint=_("The task is not done at all; those that depend on it run with an empty output."),
+    permission="execution.skip_task",
+    icon="skip",
+    needs_reason=True,
+)
+PAUSE: Final = Offer(
+    act="pause",
+    label=_("Pause"),
+    hint=_("Nothing new starts; calls in flight end and are recorded."),
+    permission="execution.cancel_instance",
+    icon="pause",
+    needs_reason=False,
+)
+RESUME: Final = Offer(
+    act="resume",
+    label=_("Resume"),
+    hint=_("Goes on where it stood."),
+    permission="execution.cancel_instance",
+    icon="play",
+    needs_reason=False,
+    tone="main",
+)
+CLOSE: Final = Offer(
+    act="close",
+    label=_("Close"),
+    hint=_("Nobody will take it up again: it stays failed and asks for no more attention."),
+    permission="execution.cancel_instance",
+    icon="stop",
+    needs_reason=True,
+    tone="danger",
+)
+CANCEL: Final = Offer(
+    act="cancel",
+    label=_("Cancel"),
+    hint=_("Ends the instance for good. What is done already stays done: nothing is undone."),
+    permission="execution.cancel_instance",
+    icon="cross",
+    needs_reason=True,
+    tone="danger",
+)
+
+OFFERS: Final = {offer.act: offer for offer in (RETRY, RETRY_CHANGED, MARK_SUCCESS, SKIP, PAUSE, RESUME, CLOSE, CANCEL)}
+
+
+def task_offers(instance: Instance, task: TaskView, may: Callable[[str], bool]) -> list[Offer]:
+    """What can be done about a task that failed, waits for its retry, or whose outcome nobody knows."""
+    if instance.closed or not task.is_problem or instance.status in ("success", "cancelled", "compensated"):
+        return []
+    return [offer for offer in (RETRY, RETRY_CHANGED, MARK_SUCCESS, SKIP) if may(offer.permission)]
+
+
+def instance_offers(instance: Instance, may: Callable[[str], bool]) -> list[Offer]:
+    """What can be done with the whole instance in its state."""
+    if instance.closed:
+        return []
+    by_status = {
+        "pending": (PAUSE, CANCEL),
+        "running": (PAUSE, CANCEL),
+        "paused": (RESUME, CANCEL),
+        "failed": (CLOSE, CANCEL),
+    }
+    return [offer for offer in by_status.get(instance.status, ()) if may(offer.permission)]
+
+
+class ActForm(forms.Form):
+    """One act as posted. JSON fields are parsed strictly; an empty one means "not given"."""
+
+    act = forms.ChoiceField(choices=[(name, name) for name in OFFERS])
+    task_id = forms.CharField(required=False, max_length=128)
+    reason = forms.CharField(required=False, max_length=2000, strip=True)
+    input = forms.CharField(required=False, strip=True, max_length=1_000_000)
+    config = forms.CharField(required=False, strip=True, max_length=1_000_000)
+    output = forms.CharField(required=False, strip=True, max_length=1_000_000)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        offer = OFFERS.get(cleaned.get("act", ""))
+        if offer is None:
+            return cleaned
+        if offer.needs_reason and not cleaned.get("reason"):
+            self.add_error("reason", _("Say why: this act is kept in the operations log with its reason."))
+        for name in offer.fields:
+            cleaned[name] = self._object(name, cleaned.get(name, ""))
+        return cleaned
+
+    def _object(self, name: str, text: str) -> Any:
+        if not text:
+            return None
+        try:
+            value = json.loads(text)
+        except InvalidInput as error:
+            self.add_error(name, str(error))
+            return None
+        if not isinstance(value, dict):
+            self.add_error(name, _("This must be a JSON object, { ... }."))
+        return value
