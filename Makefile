@@ -9,6 +9,7 @@ export VENV
 
 help:
 	@echo "make run      start everything with the demo (DISTTASK_PORT=8080, DISTTASK_HOME=var)"
+	@echo "make demo-break, demo-mend, demo-reset   while it runs: break the inventory, mend it, start over"
 	@echo "make test     run the tests (on servers too: see CONTRIBUTING.md)"
 	@echo "make lint     check format, lint and types"
 	@echo "make format   put format and imports right"
@@ -21,10 +22,10 @@ dev:
 	@.ci/venv dev
 
 run: setup
-	@exec $(PY) demo/run.py
+	@exec $(PY) -m demo.run --end-with-parent
 
 demo-break demo-mend demo-reset: setup
-	@$(PY) demo/run.py $(@:demo-%=%)
+	@$(PY) -m demo.switch $(@:demo-%=%)
 
 test: dev
 	@.ci/test $(ARGS)

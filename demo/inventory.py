@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from demo.ledger import Entry, Ledger
+from demo.ledger import Entry, Ledger, made_id
 from demo.places import HOST
 
 MODES: Final = ("ok", "fail", "slow", "twice")
@@ -112,7 +112,7 @@ class Inventory:
         if left < quantity:
             raise Refused(409, "OUT_OF_STOCK", f"{left} of {sku} left, the order asks for {quantity}")
         return {
-            "reservation_id": f"res-{key}",
+            "reservation_id": made_id("res", key),
             "order_no": str(order.get("order_no", "")),
             "sku": sku,
             "quantity": quantity,

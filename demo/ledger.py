@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import threading
@@ -11,6 +12,11 @@ from pathlib import Path
 from typing import Any
 
 Entry = dict[str, Any]
+
+
+def made_id(prefix: str, key: str) -> str:
+    """The id of what a key brings about; the same one whenever it is asked for."""
+    return f"{prefix}-{hashlib.sha256(key.encode()).hexdigest()[:10]}"
 
 
 class Ledger:

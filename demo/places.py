@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,6 +68,16 @@ class Place:
     def orders_database(self) -> Path:
         return self.targets / "orders.sqlite3"
 
+    @property
+    def reset_asked(self) -> Path:
+        """There while `make demo-reset` waits for the supervisor."""
+        return self.home / "reset.asked"
+
+    @property
+    def prepared(self) -> Path:
+        """What the preparation tells the supervisor."""
+        return self.targets / "prepared.json"
+
     def inventory_url(self, path: str) -> str:
         return f"http://{HOST}:{self.inventory_port}{path}"
 
@@ -93,3 +104,24 @@ def _port_of_last_run(home: Path) -> int:
         return DEFAULT_PORT
     port = content.get("app", {}).get("port", DEFAULT_PORT)
     return port if isinstance(port, int) else DEFAULT_PORT
+
+
+def is_free(port: int) -> bool:
+    """Nobody listens there, and we may."""
+    with socket.socket() as probe:
+        # Connections of an earlier run that are still closing do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def answers(port: int) -> bool:
+    """Somebody listens there. Asked by connecting: a trial bind could take the port from who is about to."""
+    try:
+        socket.create_connection((HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True

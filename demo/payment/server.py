@@ -16,7 +16,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from demo.ledger import Entry, Ledger
+from demo.ledger import Entry, Ledger, made_id
 from demo.payment import payment_pb2
 from demo.places import HOST
 
@@ -61,7 +61,7 @@ class Payments:
                     f"BALANCE_LOW: {request.user_id} has {left} cents, the order asks for {request.amount}",
                 )
         return {
-            "payment_id": f"pay-{key}",
+            "payment_id": made_id("pay", key),
             "user_id": request.user_id,
             "amount": request.amount,
             "order_id": request.order_id,

@@ -1,0 +1,35 @@
+"""What a person reads first."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from demo.places import HOST, Place
+
+PASSWORDS: Final = {
+    "changed": "(the one you have set)",
+}
+
+
+def banner(here: Place, prepared: dict[str, Any], *, seconds: float) -> str:
+    password = PASSWORDS.get(prepared["password"], prepared["password"])
+    manage = ".venv/bin/python manage.py"
+    return f"""
+  disttask is ready, after {seconds:.1f} s.
+
+    Console    http://{HOST}:{here.port}/
+    User       admin
+    Password   {password}
+    API        http://{HOST}:{here.port}/api/docs
+
+  Try first, in a second terminal:
+
+    {manage} tx start demo-order --json
+    {manage} tx watch
+    make demo-break      the inventory fails; start another order, see it get stuck
+    make demo-mend       ... retry it in the console under Exceptions, see it finish
+    make demo-reset      back to the first screen
+
+  Ctrl-C stops everything.
+
+"""
