@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +63,11 @@ def test_it_wants_a_key(channel: grpc.Channel) -> None:
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
-def call(app: web.Application, *requests_: tuple[str, str, Any, dict[str, str]]) -> list[tuple[int, Any]]:
-    """Answers to (method, path, json, headers), one after the other; a dropped connection is status 0."""
+Asked = tuple[str, str, Any, dict[str, str]]  # method, path, json, headers
+
+
+def call(app: web.Application, *requests_: Asked) -> list[tuple[int, Any]]:
+    """The answers one after the other; a dropped connection is status 0."""
 
     async def talk() -> list[tuple[int, Any]]:
         answers: list[tuple[int, Any]] = []
@@ -85,15 +90,15 @@ def warehouse(tmp_path: Path) -> Iterator[web.Application]:
     ledger.close()
 
 
-def reservation(sku: str = "lamp", *, key: str = "k1", quantity: Any = 2) -> tuple[str, str, Any, dict[str, str]]:
+def reservation(sku: str = "lamp", *, key: str = "k1", quantity: Any = 2) -> Asked:
     return "POST", "/reserve", {"order_no": "SO-1", "sku": sku, "quantity": quantity}, {"Idempotency-Key": key}
 
 
-def mode(word: str, **more: Any) -> tuple[str, str, Any, dict[str, str]]:
+def mode(word: str, **more: Any) -> Asked:
     return "POST", "/mode", {"mode": word, **more}, {}
 
 
-STOCK = ("GET", "/stock", None, {})
+STOCK: Asked = ("GET", "/stock", None, {})
 
 
 def test_it_reserves_once_for_each_key(warehouse: web.Application) -> None:
@@ -147,7 +152,7 @@ def test_it_is_slow_when_told(warehouse: web.Application) -> None:
 
 
 def test_a_sold_out_article_can_be_restocked(warehouse: web.Application) -> None:
-    restock = ("POST", "/stock", {"sku": "clock", "quantity": 3}, {})
+    restock: Asked = ("POST", "/stock", {"sku": "clock", "quantity": 3}, {})
     answers = call(warehouse, reservation("clock"), restock, restock, reservation("clock"), STOCK)
     assert [status for status, _ in answers] == [409, 200, 200, 200, 200]
     assert answers[-1][1]["clock"] == 4
@@ -176,10 +181,9 @@ def test_the_orders_service_shows_what_arrived(tmp_path: Path) -> None:
     orders.create(database)
     orders.create(database)
     row = "INSERT INTO orders (order_no, user_id, sku, quantity) VALUES ('SO-1', 'alice', 'lamp', 2)"
-    with orders.sqlite3.connect(database) as connection:
+    with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute(row)
-    connection.close()
-    asked = [("GET", path, None, {}) for path in ("/orders", "/orders/SO-1", "/orders/SO-2", "/health")]
+    asked: list[Asked] = [("GET", path, None, {}) for path in ("/orders", "/orders/SO-1", "/orders/SO-2", "/health")]
     listed, one, none, health = call(orders.build(database), *asked)
     assert listed[1] == [one[1]]
     assert one[1]["sku"] == "lamp"
