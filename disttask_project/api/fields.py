@@ -153,7 +153,9 @@ def field_schema(field: Field) -> dict[str, Any]:
         schema["type"] = field.kind
     if field.kind == "array":
         schema["items"] = {}
-    if field.choices and not field.many:
+    if field.many:
+        schema = {"type": "string"}
+    elif field.choices:
         schema["enum"] = list(field.choices)
     limits = {
         "minLength": field.min_length or None,

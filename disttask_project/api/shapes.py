@@ -22,24 +22,21 @@ _TYPES: Final[Mapping[str, dict[str, Any]]] = {
 }
 
 
-def define(name: str, **keys: str | dict[str, Any]) -> None:
-    """A component: each key with its type's word (`?` behind it: may be null) or a schema of its own."""
-    COMPONENTS[name] = {"type": "object", "properties": {key: _schema(kind) for key, kind in keys.items()}}
+def define(component: str, /, **keys: str | dict[str, Any]) -> dict[str, Any]:
+    """A component: each key with its type's word (`?` behind it: may be null) or a schema. Returns its reference."""
+    COMPONENTS[component] = {"type": "object", "properties": {key: _schema(kind) for key, kind in keys.items()}}
+    return {"$ref": f"#/components/schemas/{component}"}
 
 
-def ref(name: str) -> dict[str, Any]:
-    return {"$ref": f"#/components/schemas/{name}"}
+def array_of(shape: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": dict(shape)}
 
 
-def array_of(name: str) -> dict[str, Any]:
-    return {"type": "array", "items": ref(name)}
-
-
-def list_of(name: str) -> dict[str, Any]:
+def list_of(shape: Mapping[str, Any]) -> dict[str, Any]:
     """`data` of a list."""
     return {
         "type": "object",
-        "properties": {"list": array_of(name), "pagination": ref("Pagination")},
+        "properties": {"list": array_of(shape), "pagination": PAGINATION},
         "required": ["list", "pagination"],
     }
 
@@ -67,16 +64,16 @@ def _schema(kind: str | dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-define("Pagination", page="integer", page_size="integer", total="integer?", next="string?")
-define("Problem", loc="array", code="string", message="string")
-define(
+PAGINATION: Final = define("Pagination", page="integer", page_size="integer", total="integer?", next="string?")
+PROBLEM: Final = define("Problem", loc="array", code="string", message="string")
+ERROR: Final = define(
     "Error",
     code="integer",
     message="string",
     data="any",
     error="string",
-    errors=array_of("Problem"),
+    errors=array_of(PROBLEM),
     request_id="string",
 )
 COMPONENTS["Error"]["required"] = ["code", "message", "error", "errors", "request_id"]
-define("Nothing")
+NOTHING: Final = define("Nothing")

@@ -20,6 +20,7 @@ from disttask_project.api.envelope import BrowsableRenderer, EnvelopeRenderer
 from disttask_project.api.fields import Spec, example_of, read_body, read_query
 from disttask_project.api.negotiation import FormatNegotiation
 from disttask_project.api.parsers import StrictJSONParser
+from disttask_project.api.schema import EnvelopeSchema
 from disttask_project.api.throttling import ActorThrottle
 from disttask_project.kernel.actor import Actor
 from disttask_project.kernel.errors import Forbidden
@@ -52,6 +53,7 @@ class ApiView(APIView):
     permission_classes = (Permitted,)
     throttle_classes = (ActorThrottle,)
     content_negotiation_class = FormatNegotiation
+    schema = EnvelopeSchema()
 
     permissions: ClassVar[Mapping[str, str]] = {}
     bodies: ClassVar[Mapping[str, Spec]] = {}

@@ -9,9 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from disttask_project.api.fields import Spec
-from disttask_project.api.shapes import ref
 from disttask_project.api.views import ApiView
-from execution.api import rendering, specs
+from execution.api import rendering, shapes, specs
 from execution.services import acts
 from execution.services.performing import ActAnswer
 
@@ -20,7 +19,7 @@ class ActView(ApiView):
     """Common to all acts; `perform` is the one thing that differs."""
 
     tag = "acts"
-    answers: ClassVar[Mapping[str, Any]] = {"POST": ref("Act")}
+    answers: ClassVar[Mapping[str, Any]] = {"POST": shapes.ACT}
     statuses: ClassVar[Mapping[str, int]] = {"POST": 200}
     may_be_pending = True
 

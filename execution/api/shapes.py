@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from disttask_project.api.shapes import array_of, define, ref
+from disttask_project.api.shapes import PROBLEM, array_of, define
 
 _TRANSACTION: Final[dict[str, Any]] = {
     "instance_id": "string",
@@ -24,8 +24,8 @@ _TRANSACTION: Final[dict[str, Any]] = {
     "started_at": "time?",
     "completed_at": "time?",
 }
-define("Transaction", **_TRANSACTION)
-define(
+TRANSACTION: Final = define("Transaction", **_TRANSACTION)
+TASK: Final = define(
     "Task",
     id="string",
     task_id="string",
@@ -49,8 +49,8 @@ define(
     started_at="time?",
     completed_at="time?",
 )
-define("TransactionDetail", **_TRANSACTION, task_counts="counts", tasks=array_of("Task"))
-define(
+TRANSACTION_DETAIL: Final = define("TransactionDetail", **_TRANSACTION, task_counts="counts", tasks=array_of(TASK))
+ATTEMPT: Final = define(
     "Attempt",
     id="string",
     task_id="string",
@@ -71,7 +71,7 @@ define(
     ended_at="time?",
     duration_ms="number?",
 )
-define(
+LOG_ROW: Final = define(
     "LogRow",
     id="string",
     seq="integer",
@@ -82,7 +82,7 @@ define(
     details="any",
     created_at="time",
 )
-define(
+STARTED: Final = define(
     "Started",
     instance_id="string",
     flow_id="string",
@@ -91,8 +91,10 @@ define(
     status="string",
     created="boolean",
 )
-define("BulkItem", code="integer", message="string", data=ref("Started"), error="string", errors=array_of("Problem"))
-define(
+BULK_ITEM: Final = define(
+    "BulkItem", code="integer", message="string", data=STARTED, error="string", errors=array_of(PROBLEM)
+)
+ACT: Final = define(
     "Act",
     instance_id="string",
     task_id="string",

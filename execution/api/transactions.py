@@ -13,10 +13,10 @@ from disttask_project.api import errors
 from disttask_project.api.envelope import request_id_of
 from disttask_project.api.fields import Spec, read_body
 from disttask_project.api.listing import listed, page_request, whole
-from disttask_project.api.shapes import list_of, ref
+from disttask_project.api.shapes import list_of
 from disttask_project.api.views import ApiView
 from disttask_project.kernel.errors import DisttaskError
-from execution.api import rendering, specs
+from execution.api import rendering, shapes, specs
 from execution.selectors import instances, tasks
 from execution.services.start import Start, Started, start_instance, start_instances
 
@@ -34,7 +34,7 @@ class Transactions(ApiView):
     bodies: ClassVar[Mapping[str, Spec]] = {"POST": specs.START}
     filters: ClassVar[Mapping[str, Spec]] = {"GET": specs.LIST}
     families: ClassVar[tuple[str, ...]] = ("tag.",)
-    answers: ClassVar[Mapping[str, Any]] = {"GET": list_of("Transaction"), "POST": ref("Started")}
+    answers: ClassVar[Mapping[str, Any]] = {"GET": list_of(shapes.TRANSACTION), "POST": shapes.STARTED}
     statuses: ClassVar[Mapping[str, int]] = {"POST": 201}
 
     def get(self, request: Request) -> Response:
@@ -54,7 +54,7 @@ class BulkStart(ApiView):
     summaries: ClassVar[Mapping[str, str]] = {"POST": "Start many transactions"}
     permissions: ClassVar[Mapping[str, str]] = {"POST": START}
     bodies: ClassVar[Mapping[str, Spec]] = {"POST": specs.BULK}
-    answers: ClassVar[Mapping[str, Any]] = {"POST": list_of("BulkItem")}
+    answers: ClassVar[Mapping[str, Any]] = {"POST": list_of(shapes.BULK_ITEM)}
 
     def post(self, request: Request) -> Response:
         asked: list[Any] = self.body()["transactions"]
@@ -77,7 +77,7 @@ class Transaction(ApiView):
     summaries: ClassVar[Mapping[str, str]] = {"GET": "Show a transaction"}
     permissions: ClassVar[Mapping[str, str]] = {"GET": VIEW}
     filters: ClassVar[Mapping[str, Spec]] = {"GET": specs.DETAIL}
-    answers: ClassVar[Mapping[str, Any]] = {"GET": ref("TransactionDetail")}
+    answers: ClassVar[Mapping[str, Any]] = {"GET": shapes.TRANSACTION_DETAIL}
 
     def get(self, request: Request, instance_id: str) -> Response:
         wait_for_end(instance_id, seconds=self.query()["wait"])
@@ -90,7 +90,7 @@ class Tasks(ApiView):
     tag = "transactions"
     summaries: ClassVar[Mapping[str, str]] = {"GET": "List the tasks of a transaction"}
     permissions: ClassVar[Mapping[str, str]] = {"GET": VIEW}
-    answers: ClassVar[Mapping[str, Any]] = {"GET": list_of("Task")}
+    answers: ClassVar[Mapping[str, Any]] = {"GET": list_of(shapes.TASK)}
 
     def get(self, request: Request, instance_id: str) -> Response:
         self.query()
@@ -103,7 +103,7 @@ class Attempts(ApiView):
     tag = "transactions"
     summaries: ClassVar[Mapping[str, str]] = {"GET": "List the attempts of a task"}
     permissions: ClassVar[Mapping[str, str]] = {"GET": VIEW}
-    answers: ClassVar[Mapping[str, Any]] = {"GET": list_of("Attempt")}
+    answers: ClassVar[Mapping[str, Any]] = {"GET": list_of(shapes.ATTEMPT)}
 
     def get(self, request: Request, instance_id: str, task_id: str) -> Response:
         self.query()
@@ -118,7 +118,7 @@ class Logs(ApiView):
     summaries: ClassVar[Mapping[str, str]] = {"GET": "Read the execution log of a transaction"}
     permissions: ClassVar[Mapping[str, str]] = {"GET": VIEW}
     filters: ClassVar[Mapping[str, Spec]] = {"GET": specs.LOGS}
-    answers: ClassVar[Mapping[str, Any]] = {"GET": list_of("LogRow")}
+    answers: ClassVar[Mapping[str, Any]] = {"GET": list_of(shapes.LOG_ROW)}
 
     def get(self, request: Request, instance_id: str) -> Response:
         query = self.query()

@@ -1,0 +1,51 @@
+"""Shapes of the exception endpoints, for the schema."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from disttask_project.api.shapes import define
+
+EXCEPTION: Final = define(
+    "Exception",
+    id="string",
+    group_id="string",
+    group_name="string",
+    instance_id="string",
+    flow_id="string",
+    flow_name="string",
+    task_id="string",
+    task_name="string",
+    error_type="string",
+    error_code="string",
+    error_message="string",
+    stack_trace="string",
+    retry_strategy="string",
+    retry_times="integer",
+    retry_max="integer",
+    retry_interval="number",
+    retry_next_at="time?",
+    state="string",
+    handled="boolean",
+    handled_by="string",
+    handled_at="time?",
+    handled_remark="string",
+    fingerprint="string",
+    details="any",
+    occurred_at="time",
+    updated_at="time",
+)
+EXCEPTION_GROUP: Final = define(
+    "ExceptionGroup",
+    fingerprint="string",
+    count="integer",
+    instances="integer",
+    first_at="time",
+    last_at="time",
+    flow_id="string",
+    flow_name="string",
+    task_id="string",
+    task_name="string",
+    error_code="string",
+    sample=EXCEPTION,
+)

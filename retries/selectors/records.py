@@ -1,0 +1,135 @@
+"""Exception records: lists, one case, and groups of the same fault."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import Count, Max, Min, Q, QuerySet
+
+from disttask_project.kernel.errors import NotFound
+from disttask_project.kernel.messages import text
+from disttask_project.paging import Page, PageRequest, paginate
+from retries.models import ExceptionRecord
+
+ORDERINGS: Final[Mapping[str, str]] = {"occurred_at": "occurred_at"}
+OPEN: Final = (
+    ExceptionRecord.State.OPEN,
+    ExceptionRecord.State.ACKNOWLEDGED,
+    ExceptionRecord.State.RETRYING,
+)
+MAX_GROUPS: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionFilter:
+    """What a list may be narrowed by; None and empty mean: not narrowed."""
+
+    handled: bool | None = None
+    state: Sequence[str] = ()
+    flow_id: str | None = None
+    instance_id: str | None = None
+    task_id: str | None = None
+    error_code: str | None = None
+    fingerprint: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultGroup:
+    """Open records with one fingerprint: the same fault of the same task of the same flow."""
+
+    fingerprint: str
+    count: int
+    instances: int
+    first_at: datetime
+    last_at: datetime
+    sample: ExceptionRecord
+
+
+def list_exceptions(
+    *, filters: ExceptionFilter | None = None, asked: PageRequest | None = None
+) -> Page[ExceptionRecord]:
+    """One page, the latest first; two queries at most."""
+    narrowed = filters or ExceptionFilter()
+    return paginate(
+        filtered(narrowed),
+        asked or PageRequest(),
+        orderings=ORDERINGS,
+        default="-occurred_at",
+        countable=_is_countable(narrowed),
+    )
+
+
+def filtered(filters: ExceptionFilter) -> QuerySet[ExceptionRecord]:
+    """The rows that match, unordered."""
+    plain: dict[str, Any] = {
+        "handled": filters.handled,
+        "state__in": list(filters.state) or None,
+        "flow_id": filters.flow_id,
+        "instance_id": filters.instance_id,
+        "task_id": filters.task_id,
+        "error_code": filters.error_code,
+        "fingerprint": filters.fingerprint,
+        "occurred_at__gte": filters.since,
+        "occurred_at__lt": filters.until,
+    }
+    return ExceptionRecord.objects.filter(**{name: value for name, value in plain.items() if value is not None})
+
+
+def get_exception(exception_id: str) -> ExceptionRecord:
+    """One record; raises `NotFound`."""
+    found = ExceptionRecord.objects.filter(pk=exception_id).first()
+    if found is None:
+        raise NotFound(text("There is no exception {id}.", id=exception_id[:64]))
+    return found
+
+
+def groups(*, since: datetime | None = None, flow_id: str | None = None, limit: int = MAX_GROUPS) -> list[FaultGroup]:
+    """Open records by fingerprint, the largest group first, each with its latest as a sample. Two queries."""
+    rows = ExceptionRecord.objects.filter(state__in=OPEN)
+    if since is not None:
+        rows = rows.filter(occurred_at__gte=since)
+    if flow_id is not None:
+        rows = rows.filter(flow_id=flow_id)
+    counted = list(
+        rows.order_by()
+        .values("fingerprint")
+        .annotate(
+            count=Count("pk"),
+            instances=Count("instance_id", distinct=True),
+            first_at=Min("occurred_at"),
+            last_at=Max("occurred_at"),
+        )
+        .order_by("-count", "-last_at", "fingerprint")[: min(limit, MAX_GROUPS)]
+    )
+    samples = _samples(counted)
+    return [FaultGroup(**row, sample=samples[row["fingerprint"]]) for row in counted]
+
+
+def _samples(counted: Sequence[Mapping[str, Any]]) -> dict[str, ExceptionRecord]:
+    if not counted:
+        return {}
+    latest = Q()
+    for row in counted:
+        latest |= Q(fingerprint=row["fingerprint"], occurred_at=row["last_at"])
+    found = ExceptionRecord.objects.filter(latest, state__in=OPEN)
+    return {record.fingerprint: record for record in found}
+
+
+def _is_countable(filters: ExceptionFilter) -> bool:
+    """Whether one index answers the filter, so that a bounded count reads few more rows than it counts."""
+    if filters.instance_id:
+        return True
+    narrowed_by = [
+        filters.handled is not None,
+        bool(filters.state),
+        bool(filters.flow_id),
+        bool(filters.task_id),
+        bool(filters.error_code),
+        bool(filters.fingerprint),
+    ]
+    return sum(narrowed_by) <= 1 and filters.handled is None and not filters.task_id
