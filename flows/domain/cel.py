@@ -97,7 +97,7 @@ class _Budget:
 
 
 def _plain(value: Any, budget: _Budget) -> JSON:
-    """Plain JSON of the evaluator's value. Keys come sorted: the evaluator keeps no order, and answers must not vary."""
+    """Plain JSON of the evaluator's value; keys sorted, as the evaluator keeps no order and answers must not vary."""
     kind = value.type().name()
     if kind == "ERROR":
         raise _run_error(str(value.value()))

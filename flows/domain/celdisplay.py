@@ -14,10 +14,8 @@ def display(value: Any) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, float):
         return f"{value:.17g}" if float(f"{value:.15g}") != value else f"{value:.15g}"
-    if isinstance(value, datetime):
-        return rfc3339(value)
-    if isinstance(value, timedelta):
-        return seconds_text(value)
+    if isinstance(value, datetime | timedelta):
+        return rfc3339(value) if isinstance(value, datetime) else seconds_text(value)
     if isinstance(value, bytes | bytearray):
         return bytes(value).decode("utf-8", "replace")
     if isinstance(value, list):

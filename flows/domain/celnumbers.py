@@ -68,11 +68,10 @@ def _to_decimal(value: Any) -> Any:
         raise ValueError("decimal: a number or a text with a number is needed")
     written = repr(value) if isinstance(value, float) else str(value)
     try:
-        if len(written) > 2 * MAX_DIGITS:
-            raise InvalidOperation
-        return _wrap(Decimal(written))
+        number = Decimal(written if len(written) <= 2 * MAX_DIGITS else "")
     except InvalidOperation:
         raise ValueError(f"decimal: {written[:40]!r} is not a number") from None
+    return _wrap(number)
 
 
 def _rounded(value: Any, places: int) -> str:
@@ -80,7 +79,11 @@ def _rounded(value: Any, places: int) -> str:
     if not 0 <= places <= 30:
         raise ValueError("decimal: places must be from 0 to 30")
     number = Decimal(_to_decimal(value).value)
-    return format(number.quantize(Decimal(1).scaleb(-places), rounding="ROUND_HALF_UP", context=_CONTEXT), "f")
+    try:
+        rounded = number.quantize(Decimal(1).scaleb(-places), rounding="ROUND_HALF_UP", context=_CONTEXT)
+    except InvalidOperation:
+        raise ValueError("decimal: too many digits for so many places") from None
+    return f"{rounded:f}"
 
 
 def _divide(left: Decimal, right: Decimal) -> Decimal:

@@ -62,18 +62,24 @@ def _string(value: JSON) -> str:
 
 
 def _int(value: JSON) -> int:
-    number: int | None = None
-    if isinstance(value, int) and not isinstance(value, bool):
-        number = value
-    elif (isinstance(value, float) and value.is_integer() and abs(value) <= 2**53) or (isinstance(value, str) and _WHOLE.fullmatch(value.strip())):
-        number = int(value)
+    number = _whole(value)
+    if number is None and isinstance(value, float):
+        raise _Refused("would_lose", text("Must be a whole number; {value} would not stay the same.", value=value))
     if number is None:
-        if isinstance(value, float):
-            raise _Refused("would_lose", text("Must be a whole number; {value} would lose its fraction.", value=value))
         raise _wrong(text("Must be a whole number."))
     if not INT_MIN <= number <= INT_MAX:
         raise _Refused("out_of_range", text("Must be a whole number of 64 bits; send larger ones as a decimal."))
     return number
+
+
+def _whole(value: JSON) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) <= 2**53:
+        return int(value)
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()):
+        return int(value)
+    return None
 
 
 def _float(value: JSON) -> float:

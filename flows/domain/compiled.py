@@ -37,7 +37,10 @@ class Template(Protocol):
     """A JSON value in which strings may hold `${...}`."""
 
     source: JSON
-    is_constant: bool
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether rendering gives the same whatever the scope."""
 
     def render(self, scope: Scope) -> JSON:
         """The value with every expression put in; raises `ExpressionError`."""

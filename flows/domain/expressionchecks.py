@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from disttask_project.kernel.messages import Message, text
-from flows.domain import sight, templates, tokens
+from flows.domain import sight, templates
 from flows.domain.catalog import CatalogEntry
 from flows.domain.coercion import coerced
 from flows.domain.document import FlowShape, TaskShape
@@ -140,14 +140,11 @@ class ExpressionChecks:
                     Flaw("too_many_expressions", text("A flow has {most} expressions at most.", most=MAX_EXPRESSIONS))
                 ]
             return []
-        if "params" in source:
-            self._note_params(source)
-        return sight.flaws_of(source, where, boolean=boolean, in_text=in_text)
-
-    def _note_params(self, source: str) -> None:
-        for reference in tokens.read(source).references if len(source) <= 4096 else ():
+        references = sight.references_of(source)
+        for reference in references:
             if reference.path[0] == "params":
                 self.params_read.add(reference.path[1] if len(reference.path) > 1 else "")
+        return sight.flaws_of(source, where, references, boolean=boolean, in_text=in_text)
 
     def _flaws(self, loc: Loc, flaws: Iterable[Flaw]) -> None:
         for flaw in flaws:

@@ -18,12 +18,15 @@ _STEP = re.compile(
     r"""\s*(?:\.\s*(?P<name>[^\W\d]\w*)|\[\s*(?:"(?P<double>[^"\\\n]*)"|'(?P<single>[^'\\\n]*)'|(?P<index>\d{1,9}))\s*\])"""
 )
 _ROOT = re.compile(r"\s*([A-Za-z_]\w*)")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[^\W\d]\w*)*")  # most paths are no more than this
 _LITERALS: Final = frozenset(("true", "false", "null"))
 
 
 @lru_cache(maxsize=16384)
 def parse_path(source: str) -> Path | None:
     """The steps of a source that is one plain path (`tasks.a.output.items[0].sku`), else None."""
+    if _DOTTED.fullmatch(source):
+        return tuple(source.split(".")) if source not in _LITERALS else None
     root = _ROOT.match(source)
     if root is None or root[1] in _LITERALS:
         return None

@@ -31,7 +31,8 @@ def bind_input(
     scope: Scope,
     override: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The task's input, later wins: field defaults, `params[task_name]`, `params[id]`, `input_from`, `input`, `override`.
+    """The task's input. Later wins: field defaults, `params[task_name]`, `params[id]`, `input_from`, `input`,
+    `override` (an operator's change at a retry).
 
     Then checked and coerced by the task's fields; without fields it is taken as it is.
     Raises `ExpressionError` where a value cannot be computed, `InputError` where it does not fit.

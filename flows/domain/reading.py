@@ -68,27 +68,19 @@ def _decoded(source: object, problems: Problems) -> object:
         except Malformed as error:
             problems.add((), "bad_json", error.message)
             return None
-    fault = _decoded_fault(source)
+    fault = json.fault_in(source) or _unstorable(source, problems)
     if fault:
         problems.add((), "bad_json", text("The document cannot be stored as JSON: {fault}.", fault=fault))
-    elif len(json.dumps(source).encode()) > MAX_BYTES:
-        problems.add((), "too_large", text("The document is larger than 8 MiB."))
     return source
 
 
-def _decoded_fault(value: object) -> str | None:
-    fault = json.fault_in(value)
-    if fault:
-        return fault
-    stack = [value]
-    while stack:
-        item = stack.pop()
-        if isinstance(item, dict):
-            stack.extend(item.values())
-        elif isinstance(item, list):
-            stack.extend(item)
-        elif not isinstance(item, str | int | float | bool | None):
-            return f"a value of type {type(item).__name__}"
+def _unstorable(source: object, problems: Problems) -> str | None:
+    try:
+        size = len(json.dumps(source).encode())
+    except (TypeError, ValueError) as error:
+        return str(error)
+    if size > MAX_BYTES:
+        problems.add((), "too_large", text("The document is larger than 8 MiB."))
     return None
 
 
@@ -160,16 +152,16 @@ def _shape_at(loc: Loc) -> tuple[type[BaseModel], Sequence[str]]:
 def _place(document: Mapping[str, Any], loc: Sequence[str | int]) -> Loc:
     """The path as it is in the document: pydantic adds words of its own where a value may be null."""
     place: list[str | int] = []
-    value: object = document
+    value: Any = document
     for index, step in enumerate(loc):
-        if (isinstance(value, Mapping) and isinstance(step, str) and step in value) or (isinstance(value, list) and isinstance(step, int) and step < len(value)):
-            value = value[step]
-        elif isinstance(value, Mapping) and index == len(loc) - 1:
-            place.append(step)  # a key that is missing
-            break
-        else:
+        is_key = isinstance(value, Mapping) and isinstance(step, str) and step in value
+        is_element = isinstance(value, list) and isinstance(step, int) and step < len(value)
+        if not is_key and not is_element:
+            if isinstance(value, Mapping) and index == len(loc) - 1:
+                place.append(step)  # a key that is missing
             break
         place.append(step)
+        value = value[step]
     return tuple(place)
 
 
@@ -183,24 +175,29 @@ def _value_at(document: object, loc: Loc) -> Any:
 def _fault_of(item: ErrorDetails, loc: Loc) -> tuple[str, Message]:
     kind = item["type"]
     context = item.get("ctx", {})
-    if kind == "missing":
-        return "required", text("This key is required.")
     if kind in TYPE_WORDS:
-        code = "wrong_type" if kind.endswith("_type") else "bad_value"
-        return code, TYPE_WORDS[kind]
-    if kind == "literal_error":
-        return "bad_value", text("Must be one of: {choices}.", choices=context["expected"].replace(" or ", ", "))
-    if kind == "string_pattern_mismatch":
-        return "bad_id", text("An id is a letter, then letters, digits, _ and -, 64 at most.")
+        return "wrong_type" if kind.endswith("_type") else "bad_value", TYPE_WORDS[kind]
     if kind in ("too_short", "too_long"):
         return _count_fault(kind, loc)
-    if kind in ("string_too_short", "string_too_long"):
-        return _length_fault(kind, context)
-    if kind == "greater_than_equal":
-        return "bad_value", text("Must be at least {bound}.", bound=context["ge"])
-    if kind == "less_than_equal":
-        return "bad_value", text("Must be at most {bound}.", bound=context["le"])
-    return "bad_value", text("Not acceptable: {reason}.", reason=item["msg"])
+    match kind:
+        case "missing":
+            return "required", text("This key is required.")
+        case "literal_error":
+            choices = context["expected"].replace(" or ", ", ")
+            message = text("Must be one of: {choices}.", choices=choices)
+        case "string_pattern_mismatch":
+            return "bad_id", text("An id is a letter, then letters, digits, _ and -, 64 at most.")
+        case "string_too_short":
+            message = text("Must not be empty.")
+        case "string_too_long":
+            message = text("Must have {most} characters at most.", most=context["max_length"])
+        case "greater_than_equal":
+            message = text("Must be at least {bound}.", bound=context["ge"])
+        case "less_than_equal":
+            message = text("Must be at most {bound}.", bound=context["le"])
+        case _:
+            message = text("Not acceptable: {reason}.", reason=item["msg"])
+    return "bad_value", message
 
 
 def _count_fault(kind: str, loc: Loc) -> tuple[str, Message]:
@@ -211,9 +208,3 @@ def _count_fault(kind: str, loc: Loc) -> tuple[str, Message]:
     if loc == ("tags",):
         return "bad_value", text("There are {most} tags at most.", most=MAX_TAGS)
     return "bad_value", text("The list is too long.")
-
-
-def _length_fault(kind: str, context: Mapping[str, Any]) -> tuple[str, Message]:
-    if kind == "string_too_short":
-        return "bad_value", text("Must not be empty.")
-    return "bad_value", text("Must have {most} characters at most.", most=context["max_length"])

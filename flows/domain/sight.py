@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,64 +45,62 @@ class Sight:
     forbids_attempt: bool = False
 
 
-def flaws_of(source: str, sight: Sight, *, boolean: bool = False, in_text: bool = False) -> list[Flaw]:
-    """All that is wrong with a source in that place, without evaluating it."""
+def references_of(source: str) -> tuple[tokens.Reference, ...]:
+    """What a source reads, as far as its keys are fixed."""
+    if len(source) > cel.MAX_SOURCE:
+        return ()
+    path = parse_path(source)
+    if path is None:
+        return tokens.read(source).references
+    fixed: list[str] = []
+    for step in path:
+        if isinstance(step, int):
+            break
+        fixed.append(step)
+    return (tokens.Reference(tuple(fixed), len(source) - len(source.lstrip())),)
+
+
+def flaws_of(
+    source: str,
+    sight: Sight,
+    references: tuple[tokens.Reference, ...],
+    *,
+    boolean: bool = False,
+    in_text: bool = False,
+) -> list[Flaw]:
+    """All that is wrong with a source in that place, without evaluating it; `references` are its own."""
     if len(source) > cel.MAX_SOURCE:
         return [Flaw("bad_expression", text("The expression is longer than {most} characters.", most=cel.MAX_SOURCE))]
-    path = parse_path(source)
-    if path is not None:
-        fixed: list[str] = []
-        for step in path:
-            if isinstance(step, int):
-                break
-            fixed.append(step)
-        reference = tokens.Reference(tuple(fixed), len(source) - len(source.lstrip()))
-        return list(_reference_flaws(source, reference, sight, is_path=True))
-    return _cel_flaws(source, sight, boolean=boolean, in_text=in_text)
+    is_path = parse_path(source) is not None
+    found = [
+        Flaw(*judged, *position(source, reference.offset))
+        for reference in references
+        if (judged := _judge(reference.path, sight, is_path=is_path)) is not None
+    ]
+    return found if is_path else found + _cel_flaws(source, found, boolean=boolean, in_text=in_text)
 
 
-def _cel_flaws(source: str, sight: Sight, *, boolean: bool, in_text: bool) -> list[Flaw]:
-    reading = tokens.read(source)
-    found: list[Flaw] = []
-    for name in sorted(reading.bound & {*cel.ROOTS, *LATER_ROOTS} - {"item", "index", "error"}):
-        found.append(
-            Flaw(
-                "bad_expression",
-                text("{name} is a root of expressions; name the loop's variable otherwise.", name=name),
-            )
-        )
-    for reference in reading.references:
-        found.extend(_reference_flaws(source, reference, sight, is_path=False))
+def _cel_flaws(source: str, found: list[Flaw], *, boolean: bool, in_text: bool) -> list[Flaw]:
+    flaws = [
+        Flaw("bad_expression", text("{name} is a root of expressions; name the loop's variable otherwise.", name=name))
+        for name in sorted(tokens.read(source).bound.intersection(cel.ROOTS))
+    ]
     try:
-        program = cel.compile_(source)
+        kind = cel.compile_(source).type_name
     except cel.CompileFailed as failed:
         told = {(flaw.line, flaw.column) for flaw in found}
-        found.extend(
-            Flaw("bad_expression", _sentence(fault.message), fault.line, fault.column)
+        return flaws + [
+            Flaw("bad_expression", text("{reason}.", reason=fault.message), fault.line, fault.column)
             for fault in failed.faults
             if (fault.line, fault.column) not in told
-        )
-        return found
-    kind = program.type_name
+        ]
     if boolean and kind not in ("BOOL", "DYN"):
-        found.append(
+        flaws.append(
             Flaw("not_boolean", text("A condition must be true or false; this gives {kind}.", kind=kind.lower()))
         )
     if in_text and kind.startswith(("MAP", "LIST", "NULL", "BYTES")):
-        found.append(Flaw("not_text", text("{kind} cannot be put into a text.", kind=kind.lower())))
-    return found
-
-
-def _sentence(message: str) -> Message:
-    return text("{reason}.", reason=message)
-
-
-def _reference_flaws(source: str, reference: tokens.Reference, sight: Sight, *, is_path: bool) -> Iterator[Flaw]:
-    problem = _judge(reference.path, sight, is_path=is_path)
-    if problem is not None:
-        code, message = problem
-        line, column = position(source, reference.offset)
-        yield Flaw(code, message, line, column)
+        flaws.append(Flaw("not_text", text("{kind} cannot be put into a text.", kind=kind.lower())))
+    return flaws
 
 
 def position(source: str, offset: int) -> tuple[int, int]:
@@ -113,14 +111,8 @@ def position(source: str, offset: int) -> tuple[int, int]:
 
 def _judge(path: tokens.Path, sight: Sight, *, is_path: bool) -> tuple[str, Message] | None:
     root = path[0]
-    if root not in cel.ROOTS:
-        if root in LATER_ROOTS:
-            return "not_available", text("Not available yet: {name}.", name=root)
-        if not is_path:
-            return None  # a function's name, a type, or a word the compiler will complain about better
-        return "unknown_root", _unknown_root(root, sight)
     if root not in sight.roots:
-        return "unknown_root", text("{name} cannot be read here; there are: {roots}.", name=root, roots=_roots(sight))
+        return _judge_root(root, sight, is_path=is_path)
     if root == "tasks":
         return _judge_task(path, sight)
     if root == "instance":
@@ -132,6 +124,15 @@ def _judge(path: tokens.Path, sight: Sight, *, is_path: bool) -> tuple[str, Mess
             )
         return _judge_field(path, OWN_FIELDS)
     return None
+
+
+def _judge_root(root: str, sight: Sight, *, is_path: bool) -> tuple[str, Message] | None:
+    if root in cel.ROOTS:
+        return "unknown_root", text("{name} cannot be read here; there are: {roots}.", name=root, roots=_roots(sight))
+    if root in LATER_ROOTS:
+        return "not_available", text("Not available yet: {name}.", name=root)
+    # In a longer expression it may be a type (`int`, `google.protobuf...`): the compiler knows.
+    return ("unknown_root", _unknown_root(root, sight)) if is_path else None
 
 
 def _roots(sight: Sight) -> str:

@@ -18,7 +18,8 @@ from flows.domain.compiled import Expression, ExpressionError, Scope
 from flows.domain.expressions import expression, kind_of
 
 SECRET: Final = re.compile(r"\$\{secret:([A-Za-z][A-Za-z0-9_]{0,63})\}")
-_SECRET_MARK: Final = "${secret:"
+_MARK: Final = "${secret:"
+_PLAIN: Final = re.compile(r"""([^{}"'`/]*)\}""")  # neither braces nor what could hide one
 
 Renderer = Callable[[Scope], JSON]
 
@@ -74,13 +75,16 @@ def parse(string: str) -> list[Part]:
 
 
 def _embedded(string: str, sign: int) -> tuple[Part, int]:
-    if string.startswith(_SECRET_MARK, sign):
+    if string.startswith(_MARK, sign):
         match = SECRET.match(string, sign)
         if match is None:
             raise TemplateFault(text("A secret is written ${secret:NAME}: a letter, then letters, digits and _."), sign)
         return Secret(match[0], sign), match.end()
-    depth = 0
     start = sign + 2
+    plain = _PLAIN.match(string, start)
+    if plain is not None:
+        return Embedded(plain[1], start), plain.end()
+    depth = 0
     for word in tokens.tokens(string, start):
         if word.kind == "sign" and word.text == "{":
             depth += 1
@@ -103,30 +107,40 @@ def strings_in(value: JSON) -> Iterator[tuple[tuple[str | int, ...], str, bool]]
             for key in item:
                 if "${" in key:
                     yield (*loc, key), key, True
-            stack.extend(((*loc, key), inner) for key, inner in reversed(item.items()))
+            stack.extend(((*loc, key), inner) for key, inner in reversed(list(item.items())))
         elif isinstance(item, list | tuple):
             stack.extend(((*loc, index), item[index]) for index in range(len(item) - 1, -1, -1))
 
 
 class CompiledTemplate:
-    """The template of one JSON value. Parts without expressions are shared between renderings, so nobody changes them."""
+    """The template of one JSON value, compiled at its first use.
 
-    __slots__ = ("_render", "is_constant", "source")
+    What holds no expression is shared between renderings, so nobody changes a rendered value in place.
+    """
+
+    __slots__ = ("_compiled", "_keeps_secrets", "source")
 
     def __init__(self, source: JSON, *, keeps_secrets: bool = False) -> None:
         self.source = source
-        constant, renderer = _compile(source, keeps_secrets=keeps_secrets)
-        self._render = renderer
-        self.is_constant = renderer is None
-        if renderer is None:
-            self._render = lambda _scope: constant
+        self._keeps_secrets = keeps_secrets
+        self._compiled: tuple[JSON, Renderer | None] | None = None
 
     def __repr__(self) -> str:
         return f"CompiledTemplate({self.source!r})"
 
+    @property
+    def is_constant(self) -> bool:
+        return self._ready()[1] is None
+
     def render(self, scope: Scope) -> JSON:
-        assert self._render is not None
-        return self._render(scope)
+        constant, renderer = self._ready()
+        return constant if renderer is None else renderer(scope)
+
+    def _ready(self) -> tuple[JSON, Renderer | None]:
+        # Two threads may both compile: they make the same, and storing it is one step.
+        if self._compiled is None:
+            self._compiled = _compile(self.source, keeps_secrets=self._keeps_secrets)
+        return self._compiled
 
 
 def template(source: JSON, *, keeps_secrets: bool = False) -> CompiledTemplate:
@@ -197,7 +211,7 @@ def _single(inner: Expression, *, keeps_secrets: bool) -> Renderer:
 def _interpolated(parts: list[str | Expression], secrets: list[str], *, keeps_secrets: bool) -> Renderer:
     def render(scope: Scope) -> JSON:
         whole = "".join(part if isinstance(part, str) else _as_text(part, scope) for part in parts)
-        if keeps_secrets and whole.count(_SECRET_MARK) != len(secrets):
+        if keeps_secrets and whole.count(_MARK) != len(secrets):
             raise _secret_error(whole)
         return whole
 
@@ -219,7 +233,7 @@ def _as_text(inner: Expression, scope: Scope) -> str:
 def _refuse_secrets(value: JSON, source: str) -> None:
     """A value from outside that names a secret would have it sent wherever the caller likes."""
     for _, string, _ in strings_in(value):
-        if _SECRET_MARK in string:
+        if _MARK in string:
             raise _secret_error(source)
 
 
