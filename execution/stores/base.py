@@ -57,10 +57,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """A claimed instance ready for its first event."""
+    """A claimed instance ready for its first event.
+
+    `broken` says why its version or its rows cannot be read; the state then has an empty flow and no tasks, and
+    the only event it may see is `Park`.
+    """
 
     state: InstanceState
     open_attempts: Sequence[AttemptRow]
+    broken: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +95,13 @@ class Hold(Protocol):
 
 
 class Store(Protocol):
+    @property
+    def shares_one_writer(self) -> bool:
+        """One transaction writes at a time: the journal pauses between commits so that others get their turn."""
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+
     def now(self) -> datetime:
         """The database's time."""
 
@@ -110,7 +122,7 @@ class Store(Protocol):
     def load(self, claims: Sequence[Claim]) -> Sequence[Loaded]:
         """The claimed instances with their tasks and open attempts: a bounded number of queries, not one each.
 
-        An instance whose version cannot be loaded or compiled is left out; the driver parks it.
+        Those that are no longer held under the claim's fence are left out.
         """
 
     def renew(self, owner: str, fences: Mapping[str, int], *, lease: timedelta, now: datetime) -> set[str]:

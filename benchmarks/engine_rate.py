@@ -1,0 +1,177 @@
+"""Rate of the engine alone, instances inserted before: python benchmarks/engine_rate.py W1|W2|W3|W4 [--count N].
+
+W1 three http tasks in a chain, W2 one, ten in parallel, one, W3 one no-op, W4 a hundred no-ops in a chain.
+The database is the configured one (DISTTASK_DATABASE_URL, DISTTASK_HOME) and is migrated; use one of its own.
+Prints one JSON line: flows a second, statements a flow, CPU ms a flow of the engine's process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import cProfile
+import json
+import multiprocessing
+import os
+import pstats
+import sys
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "disttask_project.settings")
+os.environ.setdefault("DISTTASK_PROFILE", "test")
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{\"ok\":true}"
+
+
+class Stub(asyncio.Protocol):
+    """Answers every request with {"ok": true}: one read is one request, which holds for this client."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if data.endswith(b"}"):
+            self.transport.write(ANSWER)  # type: ignore[attr-defined]
+
+
+def serve_stub(ready: "multiprocessing.Queue[int]") -> None:
+    async def main() -> None:
+        server = await asyncio.get_running_loop().create_server(Stub, "127.0.0.1", 0)
+        ready.put(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(main())
+
+
+def workload(name: str, url: str):
+    from tests.fakes.flows import flow, task
+
+    def call(id_: str, *after: str):
+        return task(id_, *after, type_="http", config={"url": url, "method": "POST"}, input={"order": 1, "amount": 42})
+
+    if name == "W1":
+        return flow("W1", call("a"), call("b", "a"), call("c", "b"))
+    if name == "W2":
+        middle = [call(f"m{number}", "a") for number in range(10)]
+        return flow("W2", call("a"), *middle, call("z", *[each.id for each in middle]))
+    if name == "W3":
+        return flow("W3", task("a"))
+    if name == "W4":
+        return flow("W4", task("t0"), *[task(f"t{n}", f"t{n - 1}") for n in range(1, 100)])
+    raise SystemExit(f"no workload {name}")
+
+
+def drive(store, done: threading.Event) -> None:
+    from execution.engine.driver import Driver
+    from execution.engine.hosting import Standalone
+    from execution.engine.loading import failure_port, new_executors
+    from execution.engine.settings import EngineSettings
+
+    host = Standalone()
+
+    def stop_when_done() -> None:
+        done.wait()
+        host.going = True
+
+    threading.Thread(target=stop_when_done, daemon=True).start()
+    driver = Driver(
+        store=store,
+        executors=new_executors(),
+        port=failure_port(),
+        settings=EngineSettings(),
+        host=host,
+        owner=f"bench-{os.getpid()}",
+    )
+    asyncio.run(driver.run())
+    print(f"groups {driver._journal.groups} records {driver._journal.records}", file=sys.stderr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("workload")
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    ready: multiprocessing.Queue[int] = multiprocessing.Queue()
+    stub = multiprocessing.get_context("fork").Process(target=serve_stub, args=(ready,), daemon=True)
+    stub.start()
+    port = ready.get(timeout=10)
+
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    from execution.engine.loading import failure_port
+    from execution.models import Instance
+    from execution.stores.sql.store import SqlStore
+    from tests.fakes.flows import FlowShelf, rows
+
+    call_command("migrate", verbosity=0)
+    shelf = FlowShelf()
+    prefix = f"{options.workload}-{time.time_ns() // 1000:x}-"
+    compiled = workload(options.workload, f"http://127.0.0.1:{port}/")
+    import dataclasses
+
+    ids = shelf.put(dataclasses.replace(compiled, name=prefix))
+    store = SqlStore(compiled=shelf.compiled, tables=failure_port().tables)
+    news = rows(options.count, ids, prefix=prefix, params={"order": 1})
+    for start in range(0, len(news), 500):
+        store.insert_instances(news[start : start + 500])
+
+    before = statements(connection)
+    done = threading.Event()
+    result: dict[str, float] = {}
+
+    def watch() -> None:
+        while True:
+            left = Instance.objects.filter(flow_id=ids[0], wake_at__isnull=False).count()
+            if not left:
+                result["seconds"] = time.monotonic() - started
+                done.set()
+                connection.close()
+                return
+            time.sleep(0.05)
+
+    started = time.monotonic()
+    cpu = time.process_time()
+    threading.Thread(target=watch, daemon=True).start()
+    if options.profile:
+        profile = cProfile.Profile()
+        profile.runcall(drive, store, done)
+        pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(45)
+    else:
+        drive(store, done)
+    cpu = time.process_time() - cpu
+    wrong = Instance.objects.filter(flow_id=ids[0]).exclude(status="success").count()
+    after = statements(connection)
+    print(
+        json.dumps(
+            {
+                "workload": options.workload,
+                "store": connection.vendor,
+                "count": options.count,
+                "not_success": wrong,
+                "flows_per_s": round(options.count / result["seconds"], 1),
+                "cpu_ms_per_flow": round(cpu * 1000 / options.count, 3),
+                "statements_per_flow": round((after - before) / options.count, 3) if after else None,
+            }
+        )
+    )
+    stub.terminate()
+
+
+def statements(connection) -> int:
+    with connection.cursor() as cursor:
+        if connection.vendor == "mysql":
+            cursor.execute("SHOW GLOBAL STATUS LIKE 'Questions'")
+            return int(cursor.fetchone()[1])
+    return 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,384 @@
+"""The instances a driver holds: events into the core, units to the journal, calls out once they are committed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+
+import structlog
+
+from disttask_project.kernel.clock import Clock
+from disttask_project.kernel.messages import text
+from execution.domain.outcome import Outcome, Result
+from execution.engine import core
+from execution.engine.calls import Caller
+from execution.engine.events import Abandon, Acts, Claimed, Ended, Event, Park, Start, Tick
+from execution.engine.journal import Fate, Journal
+from execution.engine.leases import LeaseKeeper
+from execution.engine.owned import Owned
+from execution.engine.port import FailurePort
+from execution.engine.settings import EngineSettings
+from execution.engine.slots import Slots
+from execution.engine.state import Act, AttemptRow, Effects, PlannedCall, Unit
+from execution.engine.sweeper import Haul, Sweeper
+from execution.executors.base import Call
+from execution.stores.base import Claim, Loaded, Store
+
+log = structlog.get_logger(__name__)
+
+LEASE_WAIT = 0.1  # a call that may not leave for want of lease looks again after this
+
+
+class Instances:
+    """All methods run on the driver's loop. `may_start` asks the session about a call's timeout."""
+
+    def __init__(
+        self,
+        *,
+        settings: EngineSettings,
+        owner: str,
+        clock: Clock,
+        port: FailurePort,
+        rng: random.Random,
+        journal: Journal,
+        leases: LeaseKeeper,
+        sweeper: Sweeper,
+        slots: Slots,
+        caller: Caller,
+        may_start: Callable[[float], bool],
+    ) -> None:
+        self.owned: dict[str, Owned] = {}
+        self.struck = 0
+        self.has_outstayed = False  # a call could not start any more: it might not end before the host ends us
+        self._settings = settings
+        self._owner = owner
+        self._clock = clock
+        self._port = port
+        self._rng = rng
+        self._journal = journal
+        self._leases = leases
+        self._sweeper = sweeper
+        self._slots = slots
+        self._caller = caller
+        self._may_start = may_start
+        self._closing = False
+        self._loop = asyncio.get_running_loop()
+
+    # What the driver hands in
+
+    def take(self, haul: Haul) -> None:
+        for claim in haul.claims:
+            loaded = haul.loaded.get(claim.instance_id)
+            if loaded is None:
+                self._leases.forget(claim.instance_id, claim.fence)
+                continue
+            self._adopt(claim, loaded, haul.acts.get(claim.instance_id, ()))
+
+    def feed(self, inboxes: Mapping[str, int], acts: Mapping[str, Sequence[Act]]) -> None:
+        """Acts were asked of instances we hold."""
+        for instance_id, inbox in inboxes.items():
+            owned = self.owned.get(instance_id)
+            if owned is not None and owned.is_live:
+                self._feed(owned, acts.get(instance_id, ()), inbox)
+
+    def lost(self, ids: Iterable[str]) -> None:
+        for instance_id in ids:
+            owned = self.owned.get(instance_id)
+            if owned is not None:
+                self._drop(owned)
+
+    def close(self) -> None:
+        """Nothing starts any more; what has no call in flight is given back, the rest when its calls have ended."""
+        self._closing = True
+        for owned in list(self.owned.values()):
+            if owned.is_live and not owned.state.in_flight:
+                self._event(owned, Abandon())
+
+    def abandon_all(self) -> None:
+        """Calls in flight are given up as `unknown`."""
+        for owned in list(self.owned.values()):
+            if owned.is_live:
+                self._event(owned, Abandon())
+
+    # Events
+
+    def _adopt(self, claim: Claim, loaded: Loaded, acts: Sequence[Act]) -> None:
+        before = self.owned.get(claim.instance_id)
+        if before is not None:
+            self._drop(before, keep_lease=True)
+        owned = Owned(loaded.state, claim.fence, struck=claim.strikes > 0)
+        self.owned[owned.id] = owned
+        self.struck += owned.struck
+        if loaded.broken:
+            message = text("It cannot be loaded: {reason}", reason=loaded.broken)
+            self._event(owned, Park(code="UNLOADABLE", message=message, open_attempts=loaded.open_attempts))
+            return
+        events: list[Event] = [Claimed(open_attempts=loaded.open_attempts)]
+        if acts:
+            owned.fed.update(act.action_id for act in acts)
+            events.append(Acts(acts=acts, inbox=loaded.state.inbox))
+        self._event(owned, *events)
+
+    def _feed(self, owned: Owned, acts: Sequence[Act], inbox: int) -> None:
+        new = [act for act in acts if act.action_id not in owned.fed]
+        owned.fed.update(act.action_id for act in new)
+        if new:
+            self._event(owned, Acts(acts=new, inbox=inbox))
+        else:
+            owned.state.inbox = max(owned.state.inbox, inbox)
+
+    def _event(self, owned: Owned, *events: Event) -> None:
+        """Feed events, then start what has become startable; all of it is one unit."""
+        unit: Unit | None = None
+        calls: list[PlannedCall] = []
+        try:
+            for event in events:
+                unit = self._step(owned, event, unit, calls)
+            unit = self._start(owned, unit, calls)
+        except Exception:
+            # A bug of ours in one instance: its lease runs out, and the third strike parks it.
+            log.exception("step_failed", instance_id=owned.id)
+            self._give_back(calls)
+            self._drop(owned)
+            return
+        self._commit(owned, unit, calls)
+
+    def _step(self, owned: Owned, event: Event, unit: Unit | None, calls: list[PlannedCall]) -> Unit | None:
+        effects: Effects = core.step(owned.state, event, now=self._clock.now(), rng=self._rng, port=self._port)
+        calls += effects.calls
+        if effects.unit is None:
+            return unit
+        return effects.unit if unit is None else core.fold(unit, effects.unit)
+
+    def _start(self, owned: Owned, unit: Unit | None, calls: list[PlannedCall], favoured: str = "") -> Unit | None:
+        """Take slots for what may start. A start that fails at once (its input) may make others startable."""
+        while unit is None or not unit.release:
+            if self._closing:
+                return self._let_go(owned, unit, calls)
+            tasks = self._granted(owned, favoured)
+            favoured = ""
+            if not tasks:
+                return unit
+            begun = len(calls)
+            unit = self._step(owned, Start(task_ids=list(tasks), worker=self._owner), unit, calls)
+            called = {call.task_id for call in calls[begun:]}
+            for task_id, type_ in tasks.items():
+                if task_id not in called:
+                    self._free(type_)
+        return unit
+
+    def _let_go(self, owned: Owned, unit: Unit | None, calls: list[PlannedCall]) -> Unit | None:
+        if owned.state.in_flight:
+            return unit
+        return self._step(owned, Abandon(), unit, calls)
+
+    def _granted(self, owned: Owned, favoured: str) -> dict[str, str]:
+        """The startable tasks that got a slot, with their types."""
+        granted: dict[str, str] = {}
+        specs = owned.state.flow.tasks
+        for task_id in core.startable(owned.state):
+            spec = specs[task_id]
+            if not self._may_start(spec.timeout_seconds):
+                self.has_outstayed = True
+                continue
+            if self._slots.take(spec.type, owned.id, favoured=spec.type == favoured):
+                granted[task_id] = spec.type
+                favoured = "" if spec.type == favoured else favoured
+        return granted
+
+    def _commit(self, owned: Owned, unit: Unit | None, calls: list[PlannedCall]) -> None:
+        if unit is None:
+            self._watch_time(owned)
+            return
+        if unit.release:
+            owned.released = True
+            owned.cancel_tick()
+            self._slots.forget(owned.id)
+        else:
+            self._watch_time(owned)
+        self._journal.submit(unit, partial(self._settled, owned, unit.release, calls))
+
+    def _settled(self, owned: Owned, released: bool, calls: Sequence[PlannedCall], fate: Fate) -> None:
+        if owned.gone:
+            self._give_back(calls)
+            return
+        if fate is Fate.COMMITTED:
+            for call in calls:
+                self._leave(owned, call)
+            if released:
+                self._drop(owned)
+            return
+        self._give_back(calls)
+        if fate is Fate.LOST:
+            log.warning("fence_lost", instance_id=owned.id, fence=owned.fence)
+            self._drop(owned)
+        else:
+            self._refused(owned)
+
+    def _refused(self, owned: Owned) -> None:
+        """What a step wrote will never be taken: the instance, as the store still has it, is parked."""
+        state = owned.state
+        self._drop(owned, keep_lease=True)
+        claim = Claim(instance_id=owned.id, fence=owned.fence, strikes=state.strikes)
+        if state.error is not None and state.error.get("code") == "RECORD_REFUSED":
+            log.error("park_refused", instance_id=owned.id)
+            self._leases.forget(owned.id, owned.fence)
+            return
+        self._sweeper.chore(lambda store: self._reload(store, claim))
+
+    def _reload(self, store: Store, claim: Claim) -> None:
+        """On the claim thread."""
+        for loaded in store.load([claim]):
+            self._loop.call_soon_threadsafe(self._park, claim, loaded)
+
+    def _park(self, claim: Claim, loaded: Loaded) -> None:
+        owned = Owned(loaded.state, claim.fence, struck=False)
+        self.owned[owned.id] = owned
+        message = text("The database refuses what this instance has to write; see the log of the engine.")
+        self._event(owned, Park(code="RECORD_REFUSED", message=message, open_attempts=loaded.open_attempts))
+
+    # Calls
+
+    def _leave(self, owned: Owned, planned: PlannedCall) -> None:
+        task = owned.state.tasks.get(planned.task_id)
+        if owned.gone or task is None or task.open_attempt != planned.attempt:
+            self._free(planned.type)
+            return
+        if not self._leases.may_call(owned.id, owned.fence):
+            self._leases.hurry()
+            self._loop.call_later(LEASE_WAIT, self._leave, owned, planned)
+            return
+        call = Call(
+            instance_id=owned.id,
+            task_id=planned.task_id,
+            attempt=planned.attempt,
+            run=planned.run,
+            key=planned.key,
+            config=planned.config,
+            input=planned.input,
+            deadline=time.monotonic() + planned.timeout_seconds,
+            request_id=owned.state.request_id,
+        )
+        listener = OneCall(self, owned, planned)
+        self._caller.start(planned.type, call, listener)
+
+    def ended(self, owned: Owned, planned: PlannedCall, outcome: Outcome, duration_ms: float) -> None:
+        task = owned.state.tasks.get(planned.task_id)
+        if not owned.is_live or task is None or task.open_attempt != planned.attempt:
+            self.keep_stale(owned, planned, outcome)
+            return
+        self._event(
+            owned,
+            Ended(task_id=planned.task_id, attempt=planned.attempt, outcome=outcome, duration_ms=duration_ms),
+        )
+
+    def keep_stale(self, owned: Owned, planned: PlannedCall, outcome: Outcome) -> None:
+        """An answer that nobody waits for any more is noted on its attempt, never applied."""
+        now = self._clock.now()
+        row = AttemptRow(
+            instance_id=owned.id,
+            task_id=planned.task_id,
+            number=planned.attempt,
+            run=planned.run,
+            status="unknown",
+            fence=owned.fence,
+            worker=self._owner,
+            key=planned.key,
+            is_start=False,
+            started_at=now,
+            stale={"at": now.isoformat(), **_told(outcome)},
+        )
+        log.warning("late_answer", instance_id=owned.id, task_id=planned.task_id, attempt=planned.attempt)
+        self._sweeper.chore(lambda store: store.keep_stale(row))
+
+    def freed(self, type_: str) -> None:
+        self._free(type_)
+
+    def _free(self, type_: str) -> None:
+        waiting = self._slots.free(type_)
+        if waiting is not None:
+            # Not at once: whoever frees a slot may be in the middle of a step.
+            self._loop.call_soon(self._offer, type_, waiting)
+
+    def _offer(self, type_: str, instance_id: str) -> None:
+        """The slot that became free is for the first in line, unless it needs none any more."""
+        owned = self.owned.get(instance_id)
+        calls: list[PlannedCall] = []
+        if owned is not None and owned.is_live:
+            try:
+                unit = self._start(owned, None, calls, favoured=type_)
+            except Exception:
+                log.exception("step_failed", instance_id=owned.id)
+                self._give_back(calls)
+                self._drop(owned)
+            else:
+                self._commit(owned, unit, calls)
+        if not any(call.type == type_ for call in calls):
+            following = self._slots.next_in_line(type_)
+            if following is not None:
+                self._loop.call_soon(self._offer, type_, following)
+
+    def _give_back(self, calls: Sequence[PlannedCall]) -> None:
+        for call in calls:
+            self._free(call.type)
+
+    # Time and ends
+
+    def _watch_time(self, owned: Owned) -> None:
+        at = core.next_tick(owned.state)
+        if at == owned.tick_at:
+            return
+        owned.cancel_tick()
+        if at is not None:
+            owned.tick_at = at
+            wait = max(0.0, (at - self._clock.now()).total_seconds())
+            owned.ticker = self._loop.call_later(wait, self._tick, owned)
+
+    def _tick(self, owned: Owned) -> None:
+        owned.cancel_tick()
+        if owned.is_live:
+            self._event(owned, Tick())
+
+    def _drop(self, owned: Owned, *, keep_lease: bool = False) -> None:
+        """It is ours no longer."""
+        if owned.gone:
+            return
+        owned.gone = True
+        owned.cancel_tick()
+        self._slots.forget(owned.id)
+        if self.owned.get(owned.id) is owned:
+            del self.owned[owned.id]
+            self.struck -= owned.struck
+        if not keep_lease:
+            self._leases.forget(owned.id, owned.fence)
+        if len(self.owned) == self._settings.owned_most - 1:
+            self._sweeper.kick()
+
+
+class OneCall:
+    """Tells `Instances` about one call (`calls.Listener`)."""
+
+    __slots__ = ("_instances", "_owned", "_planned")
+
+    def __init__(self, instances: Instances, owned: Owned, planned: PlannedCall) -> None:
+        self._instances = instances
+        self._owned = owned
+        self._planned = planned
+
+    def ended(self, outcome: Outcome, duration_ms: float) -> None:
+        self._instances.ended(self._owned, self._planned, outcome, duration_ms)
+
+    def came_late(self, outcome: Outcome) -> None:
+        self._instances.keep_stale(self._owned, self._planned, outcome)
+
+    def freed(self) -> None:
+        self._instances.freed(self._planned.type)
+
+
+def _told(outcome: Outcome) -> dict[str, object]:
+    if isinstance(outcome, Result):
+        return {"result": outcome.value}
+    return {"error": outcome.as_error(final=False), "response": outcome.response}

@@ -1,0 +1,49 @@
+"""Slots: how many calls of each type a driver has in flight, and who waits for the next (architecture 4.3)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+
+class Slots:
+    """Taken before an attempt's row is written, given back when the call has truly ended."""
+
+    def __init__(self, limits: Mapping[str, int]) -> None:
+        self._limits = dict(limits)
+        self._used = dict.fromkeys(limits, 0)
+        self._waiting: dict[str, dict[str, None]] = {type_: {} for type_ in limits}
+
+    def take(self, type_: str, instance_id: str, *, favoured: bool = False) -> bool:
+        """A slot for this instance; False: it waits in line. `favoured`: it was first in line just now."""
+        if type_ not in self._limits:
+            # A type whose package is not installed here: its calls end at once.
+            self._limits[type_], self._used[type_], self._waiting[type_] = sys.maxsize, 0, {}
+        line = self._waiting[type_]
+        if self._used[type_] < self._limits[type_] and (favoured or not line):
+            self._used[type_] += 1
+            return True
+        line[instance_id] = None
+        return False
+
+    def free(self, type_: str) -> str | None:
+        """Give a slot back. Returns the instance that may have it, taken out of the line."""
+        self._used[type_] -= 1
+        return self.next_in_line(type_)
+
+    def next_in_line(self, type_: str) -> str | None:
+        line = self._waiting[type_]
+        if not line or self._used[type_] >= self._limits[type_]:
+            return None
+        first = next(iter(line))
+        del line[first]
+        return first
+
+    def forget(self, instance_id: str) -> None:
+        """It waits no longer."""
+        for line in self._waiting.values():
+            line.pop(instance_id, None)
+
+    @property
+    def in_use(self) -> int:
+        return sum(self._used.values())

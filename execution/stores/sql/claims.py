@@ -1,0 +1,119 @@
+"""Claim due instances: a fair share of each flow that is due, oldest first, each by one owner (architecture 4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain, zip_longest
+from typing import Any, Final
+
+from execution.stores.base import Claim
+from execution.stores.sql.database import Cursor, Database
+from execution.stores.sql.schema import FLOW, INSTANCE, chunks
+
+# SQLite takes at most 500 members in a compound SELECT.
+FLOWS_A_QUERY: Final = 100
+# How far to look past instances that struck, so that they do not stand in the way of others.
+WINDOW: Final = 1000
+
+_FIRST: Final = (
+    f"(SELECT i.wake_at FROM {INSTANCE.name} i WHERE i.flow_id = f.id AND i.wake_at <= %s "  # noqa: S608
+    "ORDER BY i.wake_at LIMIT 1)"
+)
+DUE_FLOWS: Final = (
+    f"SELECT d.id FROM (SELECT f.id AS id, {_FIRST} AS first_at FROM {FLOW.name} f) d "  # noqa: S608
+    "WHERE d.first_at IS NOT NULL ORDER BY d.first_at LIMIT %s"
+)
+ANY_DUE: Final = (
+    f"SELECT 1 FROM {FLOW.name} f WHERE EXISTS (SELECT 1 FROM {INSTANCE.name} i "  # noqa: S608
+    "WHERE i.flow_id = f.id AND i.wake_at <= %s) LIMIT 1"
+)
+NEXT_DUE: Final = (
+    "SELECT MIN(d.first_at) FROM (SELECT (SELECT i.wake_at FROM "  # noqa: S608
+    f"{INSTANCE.name} i WHERE i.flow_id = f.id AND i.wake_at IS NOT NULL ORDER BY i.wake_at LIMIT 1) AS first_at "
+    f"FROM {FLOW.name} f) d"
+)
+OLDEST: Final = (
+    f"SELECT id, strikes, owner FROM {INSTANCE.name} WHERE flow_id = %s AND wake_at <= %s "  # noqa: S608
+    "ORDER BY wake_at LIMIT %s"
+)
+LOCK: Final = f"SELECT id, fence, strikes, owner FROM {INSTANCE.name} WHERE id IN ({{ids}}) AND wake_at <= %s"  # noqa: S608
+# `strikes` first: MySQL evaluates assignments in order, and `owner` must still be the old one.
+TAKE: Final = (
+    f"UPDATE {INSTANCE.name} SET strikes = CASE WHEN owner <> '' THEN strikes + 1 ELSE strikes END, "  # noqa: S608
+    "fence = fence + 1, owner = %s, lease_until = %s, wake_at = %s WHERE id IN ({ids})"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    id: str
+    struck: bool
+
+
+class ClaimSql:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, owner: str, *, limit: int, struck_limit: int, lease: timedelta, now: datetime) -> Sequence[Claim]:
+        at = self._database.dialect.time(now)
+        with self._database.reading() as cursor:
+            flows = self._due_flows(cursor, at, limit)
+            if not flows:
+                return ()
+            chosen = self._choose(cursor, flows, at, limit=limit, struck_limit=struck_limit)
+        if not chosen:
+            return ()
+        return self._take(chosen, owner, until=self._database.dialect.time(now + lease), at=at)
+
+    def _due_flows(self, cursor: Cursor, at: Any, limit: int) -> list[str]:
+        return [row[0] for row in cursor.rows(DUE_FLOWS, [at, limit])]
+
+    def _choose(self, cursor: Cursor, flows: Sequence[str], at: Any, *, limit: int, struck_limit: int) -> list[str]:
+        share = -(-limit // len(flows))
+        by_flow = self._oldest(cursor, flows, at, share)
+        crowded = [flow for flow in flows if len(by_flow[flow]) == share and any(each.struck for each in by_flow[flow])]
+        if crowded:
+            by_flow |= self._oldest(cursor, crowded, at, share + WINDOW)
+        fresh = [[each.id for each in by_flow[flow] if not each.struck][:share] for flow in flows]
+        struck = [[each.id for each in by_flow[flow] if each.struck] for flow in flows]
+        lane = list(_in_turn(struck))[: max(0, min(struck_limit, limit))]
+        return lane + list(_in_turn(fresh))[: limit - len(lane)]
+
+    def _oldest(self, cursor: Cursor, flows: Sequence[str], at: Any, count: int) -> dict[str, list[Candidate]]:
+        found: dict[str, list[Candidate]] = {flow: [] for flow in flows}
+        for some in chunks(flows, FLOWS_A_QUERY):
+            parts = [
+                f"SELECT {number} AS n, d{number}.* FROM ({OLDEST}) d{number}"  # noqa: S608
+                for number in range(len(some))
+            ]
+            params = list(chain.from_iterable((flow, at, count) for flow in some))
+            for number, instance_id, strikes, owner in cursor.rows(" UNION ALL ".join(parts), params):
+                found[some[number]].append(Candidate(id=instance_id, struck=bool(strikes or owner)))
+        return found
+
+    def _take(self, ids: Sequence[str], owner: str, *, until: Any, at: Any) -> list[Claim]:
+        """Under lock each row is looked at again: a twin may have been faster since."""
+        with self._database.writing() as cursor:
+            # Candidates of one claim fit one statement; locks are taken in id order like everybody's.
+            marks = ", ".join(["%s"] * len(ids))
+            rows = cursor.rows(f"{LOCK.format(ids=marks)} ORDER BY id{cursor.dialect.skip_locked}", [*sorted(ids), at])
+            if rows:
+                taken = [row[0] for row in rows]
+                sql = TAKE.format(ids=", ".join(["%s"] * len(taken)))
+                cursor.run(sql, [owner, until, until, *taken])
+        return [Claim(instance_id=row[0], fence=row[1] + 1, strikes=row[2] + (1 if row[3] else 0)) for row in rows]
+
+    def has_due(self, now: datetime) -> bool:
+        with self._database.reading() as cursor:
+            return bool(cursor.rows(ANY_DUE, [self._database.dialect.time(now)]))
+
+    def next_due(self) -> datetime | None:
+        with self._database.reading() as cursor:
+            return self._database.dialect.read_time(cursor.rows(NEXT_DUE)[0][0])
+
+
+def _in_turn(lists: Sequence[Sequence[str]]) -> Iterable[str]:
+    """The first of each, then the second of each, ..."""
+    return (item for row in zip_longest(*lists) for item in row if item is not None)

@@ -1,0 +1,170 @@
+"""From units to rows: the values of each table in the order of its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from disttask_project.kernel.json import clean_text
+from execution.engine.state import INSTANCE_COLUMNS, AttemptRow, ErrorInfo, LogRow, TaskState, Unit
+from execution.stores.sql.schema import ATTEMPT, ATTEMPT_END, LOG, TASK
+from flows.domain.compiled import CompiledFlow
+
+INSTANCE_SET: Final = (*INSTANCE_COLUMNS, "rev")
+RELEASE_SET: Final = (*INSTANCE_SET, "owner", "lease_until", "wake_at")
+TASK_COLUMNS: Final = (
+    "id",
+    "instance_id",
+    "task_id",
+    "task_name",
+    "name",
+    "type",
+    "status",
+    "skip_reason",
+    "config",
+    "input_data",
+    "input_override",
+    "output_data",
+    "result",
+    "error_type",
+    "error_code",
+    "error_message",
+    "error_stack",
+    "error_final",
+    "attempt",
+    "run",
+    "retries",
+    "max_retry",
+    "next_at",
+    "first_failed_at",
+    "started_at",
+    "completed_at",
+)
+TASK_SET: Final = TASK_COLUMNS[6:]
+ATTEMPT_COLUMNS: Final = (
+    "id",
+    "instance_id",
+    "task_id",
+    "number",
+    "run",
+    "fence",
+    "worker",
+    "key",
+    "request_digest",
+    "started_at",
+    "error_type",
+    "error_code",
+    "error_message",
+    "error_stack",
+    "status",
+    "ended_at",
+    "duration_ms",
+    "response",
+    "request",
+    "stale",
+)
+LOG_COLUMNS: Final = ("id", "instance_id", "seq", "task_id", "action", "message", "details", "created_at")
+NO_ERROR: Final = ErrorInfo(type="", code="", message="")
+
+assert set(TASK_COLUMNS) == set(TASK.columns)  # a new column of the model is decided on here, or nothing starts
+assert set(ATTEMPT_COLUMNS) == set(ATTEMPT.columns)
+assert set(LOG_COLUMNS) == set(LOG.columns)
+assert set(ATTEMPT_END) < set(ATTEMPT.columns)
+
+
+@dataclass(slots=True)
+class GroupRows:
+    """All rows of a group of units, by statement."""
+
+    tasks: list[Sequence[Any]] = field(default_factory=list)
+    begun: list[Sequence[Any]] = field(default_factory=list)
+    ended: list[Sequence[Any]] = field(default_factory=list)
+    logs: list[Sequence[Any]] = field(default_factory=list)
+
+    def add(self, unit: Unit, flow: CompiledFlow | None) -> None:
+        for task in unit.tasks.values():
+            assert flow is not None, "a unit that writes tasks names its flow"
+            self.tasks.append(task_row(unit.instance_id, task, flow))
+        for attempt in unit.attempts.values():
+            (self.begun if attempt.is_start else self.ended).append(attempt_row(attempt))
+        self.logs += [log_row(unit.instance_id, log) for log in unit.logs]
+
+
+def task_row(instance_id: str, task: TaskState, flow: CompiledFlow) -> list[Any]:
+    spec = flow.tasks[task.task_id]
+    error = task.error or NO_ERROR
+    return [
+        f"{instance_id}:{task.task_id}",
+        instance_id,
+        task.task_id,
+        spec.task_name,
+        spec.name[:255],
+        spec.type,
+        task.status,
+        task.skip_reason,
+        task.config,
+        task.input,
+        task.override,
+        task.output,
+        task.result,
+        *_error(error),
+        error.final,
+        task.attempt,
+        task.run,
+        task.retries,
+        task.max_retry,
+        task.next_at,
+        task.first_failed_at,
+        task.started_at,
+        task.completed_at,
+    ]
+
+
+def attempt_id(attempt: AttemptRow) -> str:
+    return f"{attempt.instance_id}:{attempt.task_id}:{attempt.number}"
+
+
+def attempt_row(attempt: AttemptRow) -> list[Any]:
+    return [
+        attempt_id(attempt),
+        attempt.instance_id,
+        attempt.task_id,
+        attempt.number,
+        attempt.run,
+        attempt.fence,
+        attempt.worker,
+        attempt.key,
+        attempt.request_digest,
+        attempt.started_at,
+        *_error(attempt.error or NO_ERROR),
+        attempt.status,
+        attempt.ended_at,
+        attempt.duration_ms,
+        attempt.response,
+        attempt.request,
+        attempt.stale,
+    ]
+
+
+def log_row(instance_id: str, log: LogRow) -> list[Any]:
+    return [
+        f"{instance_id}:{log.seq}",
+        instance_id,
+        log.seq,
+        log.task_id,
+        log.action,
+        clean_text(log.message),
+        log.details,
+        log.at,
+    ]
+
+
+def _error(error: ErrorInfo) -> tuple[str, str, str, str]:
+    """Codes may be a target's own words: what the columns cannot hold is cut, never refused."""
+    return (
+        clean_text(error.type)[:64],
+        clean_text(error.code)[:128],
+        clean_text(error.message),
+        clean_text(error.stack),
+    )
