@@ -12,7 +12,9 @@ from pydantic import BaseModel
 
 from execution.executors.base import Executor, executor_types
 from execution.executors.db.spec import ANY_TABLE, BadConnection, read_spec
-from execution.executors.options import DbOptions, db_options, http_options, rpc_options
+from execution.executors.mq.executor import backend_fault
+from execution.executors.options import DbOptions, db_options, http_options, mq_options, rpc_options
+from execution.executors.rpc.services import BadService, read_service
 
 
 @register("execution")
@@ -102,3 +104,28 @@ def check_targets(**_kwargs: Any) -> Sequence[CheckMessage]:
             if not host or any(sign in host for sign in "/: ")
         ]
     return found
+
+
+@register("execution")
+def check_services(**_kwargs: Any) -> Sequence[CheckMessage]:
+    """Every [rpc.services.<name>] says how and where it is reached."""
+    found: list[CheckMessage] = []
+    for name, raw in rpc_options().services.items():
+        try:
+            read_service(name, raw)
+        except BadService as error:
+            found.append(
+                Error(
+                    f"[rpc.services.{name}]: {error.message}.",
+                    hint="For example target = payment:50051",
+                    id="execution.E007",
+                )
+            )
+    return found
+
+
+@register("execution")
+def check_backend(**_kwargs: Any) -> Sequence[CheckMessage]:
+    """The mq backend named in the configuration is there."""
+    fault = backend_fault(mq_options().backend)
+    return [Error(str(fault), hint="Set [mq] backend = local.", id="execution.E006")] if fault else []
