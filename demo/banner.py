@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
+from demo.configuring import admin_password
 from demo.places import HOST, Place
-
-PASSWORDS: Final = {
-    "changed": "(the one you have set)",
-}
 
 
 def banner(here: Place, prepared: dict[str, Any], *, seconds: float) -> str:
-    password = PASSWORDS.get(prepared["password"], prepared["password"])
+    password = admin_password(here.home) if prepared["password_stands"] else "(the one you have set)"
     manage = ".venv/bin/python manage.py"
     return f"""
   disttask is ready, after {seconds:.1f} s.

@@ -8,7 +8,7 @@ import signal
 import sys
 
 from demo.child import end_with
-from demo.configuring import admin_password, write_config
+from demo.configuring import write_config
 from demo.leftovers import end_leftovers
 from demo.locking import Taken, lock
 from demo.places import HOST, Place, is_free, place
@@ -39,7 +39,7 @@ def _run(here: Place) -> int:
             print(f"Ended {ended} processes that an earlier run left behind.", flush=True)
         _check_ports(here)
         write_config(here)
-        supervisor = Supervisor(here, password=admin_password(here.home))
+        supervisor = Supervisor(here)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, supervisor.on_stop)
         signal.signal(signal.SIGUSR1, supervisor.on_reset)

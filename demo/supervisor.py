@@ -15,7 +15,6 @@ from typing import Any, Final
 
 from demo.banner import banner
 from demo.children import COLOURS, Child, Terminal
-from demo.configuring import PASSWORD_VARIABLE
 from demo.leftovers import end_leftovers, mark
 from demo.places import BASE, HOST, Place, answers
 
@@ -31,7 +30,7 @@ class Terminated(Exception):
 class Supervisor:
     """Runs one copy until it is told to stop. Signals only set flags: the loop acts on them."""
 
-    def __init__(self, here: Place, *, password: str) -> None:
+    def __init__(self, here: Place) -> None:
         self._here = here
         self._terminal = Terminal(sys.stdout.buffer, colour=sys.stdout.isatty())
         self._environment = {
@@ -40,7 +39,6 @@ class Supervisor:
             "DISTTASK_PROFILE": "demo",
             "DISTTASK_HOME": str(here.home.resolve()),
             "DISTTASK_PORT": str(here.port),
-            PASSWORD_VARIABLE: password,
             "PYTHONUNBUFFERED": "1",
         }
         self._targets = self._make_targets()

@@ -64,6 +64,8 @@ INSTALLED_APPS = [
     "flows",
     "execution",
     "retries",
+    # `loaddemo`, in a clone; the installed package has no demo.
+    *(["demo"] if (BASE_DIR / "demo" / "shop.py").is_file() else []),
 ]
 MIDDLEWARE = [
     "disttask_project.middleware.RequestContextMiddleware",
