@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from disttask_project.config.databases import broker, database
+from disttask_project.config.keys import LOOPBACK_HOSTS
 from disttask_project.config.reader import read_configuration
 from disttask_project.config.safety import faults_of, refusal, usable
 from disttask_project.console import theme_settings
@@ -37,7 +38,8 @@ PRODUCTION = DISTTASK["PROFILE"] == "production"
 
 DEBUG = DISTTASK["DEBUG"]
 SECRET_KEY = CONFIGURATION["SECRET_KEY"]
-ALLOWED_HOSTS = DISTTASK["ALLOWED_HOSTS"]
+# Loopback always: health checks on the host itself ask under it, and nobody else can be led there.
+ALLOWED_HOSTS = list(dict.fromkeys([*DISTTASK["ALLOWED_HOSTS"], *LOOPBACK_HOSTS]))
 CSRF_TRUSTED_ORIGINS = DISTTASK["SECURITY_CSRF_TRUSTED_ORIGINS"]
 
 INSTALLED_APPS = [
