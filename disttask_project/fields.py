@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -37,11 +37,21 @@ class IdField(_BinaryCollation, models.CharField):  # type: ignore[type-arg]
     """A string key: equal only when every byte is."""
 
 
-class JSONTextField(_BinaryCollation, models.TextField):  # type: ignore[type-arg]
+if TYPE_CHECKING:
+    _AnyValueTextField = models.TextField[Any, Any]
+else:
+    _AnyValueTextField = models.TextField
+
+
+class JSONTextField(_BinaryCollation, _AnyValueTextField):
     """A JSON value stored as its text, read back with the same key order on every store.
 
     The stores' own JSON types are not used: jsonb reorders keys and drops duplicates, MySQL renormalises numbers.
     """
+
+    if TYPE_CHECKING:
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
 
     def from_db_value(self, value: str | None, _expression: Any, _connection: Any) -> Any:
         return None if value is None else json.loads_stored(value)

@@ -128,7 +128,8 @@ class _Reader:
     def _entry(self, key: Key) -> Entry:
         found = from_environment(key, key.env, self.environ, self.faults) or self._from_toml(key, key.section)
         if found:
-            return self._parsed(key, *found)
+            raw, source = found
+            return self._parsed(key, raw, source)
         defaults = PROFILES[self.profile]
         if (key.section, key.name) in defaults:
             return Entry(key=key, value=defaults[key.section, key.name], source=f"{self.profile} profile's default")
@@ -177,7 +178,8 @@ class _Reader:
             key, f"{table}.{name}"
         )
         if found:
-            return self._parsed(key, *found, name=name)
+            raw, source = found
+            return self._parsed(key, raw, source, name=name)
         return Entry(key=key, value=key.default, source="default", name=name)
 
 

@@ -14,6 +14,7 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
 
 from disttask_project.access.actors import actor_from_request
 from disttask_project.access.authentication import TokenAuthentication
@@ -32,7 +33,8 @@ def user() -> User:
 
 
 def sign_in(header: str) -> tuple[User, ApiToken] | None:
-    return TokenAuthentication().authenticate(RequestFactory().get("/", headers={"Authorization": header}))
+    request = Request(RequestFactory().get("/", headers={"Authorization": header}))
+    return TokenAuthentication().authenticate(request)
 
 
 def create(*arguments: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -52,7 +53,7 @@ def test_it_refuses_the_same_live_name_twice_and_allows_many_deleted() -> None:
         False,
     ],
 )
-def test_it_returns_a_payload_as_it_was_given(value: object) -> None:
+def test_it_returns_a_payload_as_it_was_given(value: Any) -> None:
     TaskDefinition.objects.create(name="t", type="http", config=value, created_at=NOW, updated_at=NOW)
     read = TaskDefinition.objects.get(pk="t").config
     assert read == value
