@@ -28,7 +28,8 @@ def main() -> int:
     answer = {"password_stands": tables.ensure_admin(here)}
     if options.reset:
         loading.remove_orders()
-    loading.load(here)
+    for reason in loading.load(here).refused:
+        print(f"a demo order was not started: {reason}", file=sys.stderr)
     here.targets.mkdir(parents=True, exist_ok=True)
     here.prepared.write_text(json.dumps(answer), encoding="utf-8")
     return 0
