@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from importlib.metadata import entry_points
 
@@ -36,6 +37,8 @@ def load_executors() -> None:
     Importing registers. A package of somebody else that cannot be imported stops the start, by its name:
     flows that use its types could not run.
     """
+    # gRPC's core writes to standard error on its own; what matters comes back as a status.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     package = importlib.import_module("execution.executors")
     for module in pkgutil.walk_packages(package.__path__, "execution.executors."):
         importlib.import_module(module.name)

@@ -17,8 +17,8 @@ from execution.executors.http_client import HttpClient, read_url
 from execution.executors.http_outcome import answer_value, broken_answer, is_success, status_failure
 from execution.executors.identity import traceparent, wire_text
 from execution.executors.options import HttpOptions, http_options
-from execution.executors.schema import parse
-from execution.executors.sealing import sealed_failure, sealed_value
+from execution.executors.schema import ParsedConfigs, parse
+from execution.executors.sealing import sealed_error, sealed_value
 from execution.executors.secrets import reveal
 
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -120,14 +120,15 @@ class HttpExecutor(Executor):
 
     def __init__(self, options: HttpOptions | None = None) -> None:
         self._client = HttpClient(options or http_options())
+        self._parsed = ParsedConfigs(HttpConfig)
 
     async def execute(self, call: Call) -> Result:
         config, secrets = reveal(call.config)
         try:
-            value = await self._answered(parse(HttpConfig, config), call)
-        except TaskFailed as error:
+            value = await self._answered(parse(HttpConfig, config) if secrets else self._parsed(config), call)
+        except Exception as error:
             if secrets:
-                raise sealed_failure(error, secrets) from None
+                raise sealed_error(error, secrets) from None
             raise
         return Result(value=sealed_value(value, secrets))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -20,6 +20,7 @@ from execution.domain.outcome import Sort, TaskFailed
 Model = TypeVar("Model", bound=BaseModel)
 
 _MARK: Final = "${"
+_KEPT: Final = 256
 _PLAIN: Final = {
     "missing": text("This key is required."),
     "string_type": text("Must be a string."),
@@ -62,6 +63,27 @@ def parse(model: type[Model], config: Mapping[str, Any]) -> Model:
         raise TaskFailed(
             Sort.REFUSED, "BAD_CONFIG", text("The task's config cannot be used: {faults}", faults=faults)
         ) from None  # pydantic's own text quotes the values, secrets among them
+
+
+class ParsedConfigs(Generic[Model]):
+    """`parse`, remembering what it made of the same object: a constant config is one object for all its calls.
+
+    Sound because JSON values are never changed in place (`engine.state`).
+    """
+
+    def __init__(self, model: type[Model]) -> None:
+        self._model = model
+        self._known: dict[int, tuple[Mapping[str, Any], Model]] = {}
+
+    def __call__(self, config: Mapping[str, Any]) -> Model:
+        known = self._known.get(id(config))
+        if known is not None and known[0] is config:
+            return known[1]
+        parsed = parse(self._model, config)
+        if len(self._known) >= _KEPT:
+            self._known.clear()
+        self._known[id(config)] = (config, parsed)  # holding the object keeps its id from being given again
+        return parsed
 
 
 def config_schema(model: type[BaseModel]) -> dict[str, Any]:

@@ -5,15 +5,17 @@ Text is cleaned of what no store keeps, secrets of the call are taken out by val
 
 from __future__ import annotations
 
+import traceback
 from functools import lru_cache
 from typing import Final
 
 from disttask_project.kernel.json import JSON, clean_text, dumps
-from disttask_project.kernel.messages import Message
-from disttask_project.kernel.redaction import Redactor, register_secret
-from execution.domain.outcome import TaskFailed
+from disttask_project.kernel.messages import Message, text
+from disttask_project.kernel.redaction import Redactor
+from execution.domain.outcome import Failure, Sort, TaskFailed
 
 MAX_MESSAGE: Final = 4_000  # characters of an error's text
+_STACK: Final = 8_000
 CUT: Final = "... (cut)"
 
 
@@ -34,17 +36,24 @@ def sealed_value(value: JSON, secrets: tuple[str, ...], *, max_bytes: int | None
     if secrets:
         value = _redactor(secrets).value(value)
     if max_bytes is not None:
-        text = dumps(value)
-        if len(text) > max_bytes:
-            return {"cut": True, "text": text[:max_bytes]}
+        written = dumps(value)
+        if len(written) > max_bytes:
+            return {"cut": True, "text": written[:max_bytes]}
     return value
 
 
-def sealed_failure(error: TaskFailed, secrets: tuple[str, ...]) -> TaskFailed:
-    """The same failure without the call's secrets."""
-    if not secrets:
-        return error
-    failure = error.failure
+def sealed_error(error: Exception, secrets: tuple[str, ...]) -> TaskFailed:
+    """The same failure without the call's secrets; an error nobody foresaw becomes one, its stack cleaned too."""
+    if isinstance(error, TaskFailed):
+        failure = error.failure
+    else:
+        failure = Failure(
+            sort=Sort.MAYBE_APPLIED,
+            type=type(error).__name__,
+            code="EXECUTOR_ERROR",
+            message=text("The executor failed in a way it does not know: {error}", error=outside_text(error)),
+            stack="".join(traceback.format_exception(error))[-_STACK:],
+        )
     return TaskFailed(
         failure.sort,
         failure.code,
@@ -69,5 +78,4 @@ def _redactor(secrets: tuple[str, ...]) -> Redactor:
     redactor = Redactor(names=())
     for secret in secrets:
         redactor.register(secret)
-        register_secret(secret)
     return redactor

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from disttask_project.kernel.messages import text
+from disttask_project.kernel.redaction import register_secret
 from execution.domain.outcome import Sort, TaskFailed
 
 REFERENCE: Final = re.compile(r"\$\{secret:([^}]*)\}")
 NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _PREFIX: Final = "DISTTASK_SECRET_"
+RESERVED: Final = frozenset({"KEY", "KEY_FILE"})  # DISTTASK_SECRET_KEY signs sessions; no task may send it
 _MARK: Final = "${secret:"
+_REGISTERED: set[str] = set()
 # File secrets by path: (mtime in ns, size, value). Rotated files are seen at the next call.
 _FILES: dict[str, tuple[int, int, str]] = {}
 
@@ -33,7 +36,7 @@ def reveal(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...
 def read_secret(name: str) -> str:
     """The value of a secret: `DISTTASK_SECRET_<NAME>`, else the file `DISTTASK_SECRET_<NAME>_FILE` names."""
     value = ""
-    if NAME.fullmatch(name):
+    if NAME.fullmatch(name) and name not in RESERVED:
         value = os.environ.get(_PREFIX + name, "")
         path = os.environ.get(f"{_PREFIX}{name}_FILE", "")
         if not value and path:
@@ -50,6 +53,13 @@ def read_secret(name: str) -> str:
             type="SecretMissing",
         )
     return value
+
+
+def _register(secret: str) -> None:
+    """Logs mask it by value from now on. Registering anew rebuilds the pattern, so each only once."""
+    if secret not in _REGISTERED:
+        _REGISTERED.add(secret)
+        register_secret(secret)
 
 
 def _read_file(name: str, path: str) -> str:
@@ -85,6 +95,7 @@ def _reveal(value: Any, values: list[str]) -> Any:
         def put_in(match: re.Match[str]) -> str:
             secret = read_secret(match[1])
             values.append(secret)
+            _register(secret)
             return secret
 
         return REFERENCE.sub(put_in, value) if _MARK in value else value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from disttask_project.kernel.errors import Problem
@@ -11,14 +12,14 @@ from disttask_project.kernel.messages import text
 from execution.domain.outcome import Result, Sort, TaskFailed
 from execution.executors.base import Call, Executor, register
 from execution.executors.db.config import DbConfig
-from execution.executors.db.sessions import Session, Sessions
+from execution.executors.db.sessions import Session, Sessions, connect
 from execution.executors.db.spec import ANY_TABLE, BadConnection, ConnectionSpec, read_spec
 from execution.executors.db.vendor import BARRIER
 from execution.executors.db.watchdog import Watchdog
 from execution.executors.db.work import Lost, perform
 from execution.executors.options import DbOptions, db_options
 from execution.executors.schema import parse
-from execution.executors.sealing import sealed_failure, sealed_value
+from execution.executors.sealing import sealed_error, sealed_value
 from execution.executors.secrets import reveal
 
 _GRACE: Final = 0.5  # seconds after its deadline that a silent server's socket is cut
@@ -67,9 +68,9 @@ class DbExecutor(Executor):
             secrets = (*secrets, *hidden)
             check_allowed(spec, parsed.table, self._options)
             value = self._performed(self._sessions.take(spec, deadline=call.deadline), parsed, call)
-        except TaskFailed as error:
+        except Exception as error:
             if secrets:
-                raise sealed_failure(error, secrets) from None
+                raise sealed_error(error, secrets) from None
             raise
         return Result(value=sealed_value(value, secrets))
 
@@ -85,28 +86,45 @@ class DbExecutor(Executor):
     def _spec(self, alias: str) -> tuple[ConnectionSpec, tuple[str, ...]]:
         known = self._specs.get(alias)
         if known is None:
-            raw = self._options.connections.get(alias)
-            if raw is None:
-                raise TaskFailed(
-                    Sort.REFUSED,
-                    "DB_UNKNOWN_CONNECTION",
-                    text("There is no connection {name}: add [db.connections.{name}].", name=alias),
-                )
-            revealed, secrets = reveal(raw)
-            try:
-                known = (read_spec(alias, revealed, home=self._options.home), secrets)
-            except BadConnection as error:
-                raise TaskFailed(
-                    Sort.REFUSED,
-                    "DB_BAD_CONNECTION",
-                    text("The connection {name} is misconfigured: {reason}.", name=alias, reason=error.args[0]),
-                ) from error
-            if not secrets:  # a secret may be rotated; without one the configuration stands still
+            known = configured(alias, self._options)
+            if not known[1]:  # a secret may be rotated; without one the configuration stands still
                 self._specs[alias] = known
         return known
 
     async def close(self) -> None:
         await asyncio.to_thread(self._sessions.close)
+
+
+def configured(alias: str, options: DbOptions) -> tuple[ConnectionSpec, tuple[str, ...]]:
+    """A named connection and the secrets in it. Raises `TaskFailed` (refused)."""
+    raw = options.connections.get(alias)
+    if raw is None:
+        raise TaskFailed(
+            Sort.REFUSED,
+            "DB_UNKNOWN_CONNECTION",
+            text("There is no connection {name}: add [db.connections.{name}].", name=alias),
+        )
+    revealed, secrets = reveal(raw)
+    try:
+        return read_spec(alias, revealed, home=options.home), secrets
+    except BadConnection as error:
+        raise TaskFailed(
+            Sort.REFUSED,
+            "DB_BAD_CONNECTION",
+            text("The connection {name} is misconfigured: {reason}.", name=alias, reason=error.args[0]),
+        ) from error
+
+
+def create_barrier(alias: str, options: DbOptions) -> None:
+    """Make the barrier table of a connection unless it is there. Raises `TaskFailed`."""
+    spec, secrets = configured(alias, options)
+    session = connect(replace(spec, create_barrier=True), timeout=spec.connect_timeout)
+    try:
+        session.create_barrier()
+    except session.vendor.error_type() as error:
+        raise sealed_error(session.vendor.fault(error).failed(error), secrets) from None
+    finally:
+        session.close()
 
 
 def check_allowed(spec: ConnectionSpec, table: str, options: DbOptions) -> None:

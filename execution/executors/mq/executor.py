@@ -18,7 +18,7 @@ from execution.executors.base import Call, Executor, register
 from execution.executors.mq.backend import COMING, Backend, Message, backends
 from execution.executors.options import MqOptions, mq_options
 from execution.executors.schema import parse
-from execution.executors.sealing import sealed_failure, sealed_value
+from execution.executors.sealing import sealed_error, sealed_value
 from execution.executors.secrets import reveal
 
 # What RocketMQ takes as a topic, and a dot as in the seed's `payment.completed`.
@@ -92,9 +92,9 @@ class MqExecutor(Executor):
         try:
             message = _message(parse(MqConfig, config), call)
             sent = self._backend().send(message, deadline=call.deadline)
-        except TaskFailed as error:
+        except Exception as error:
             if secrets:
-                raise sealed_failure(error, secrets) from None
+                raise sealed_error(error, secrets) from None
             raise
         value = {"message_id": sent.message_id, "queue": sent.queue}
         return Result(value=sealed_value(value if sent.offset is None else value | {"offset": sent.offset}, secrets))

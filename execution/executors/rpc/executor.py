@@ -25,8 +25,8 @@ from execution.executors.rpc.channels import Channels
 from execution.executors.rpc.messages import as_request, as_value
 from execution.executors.rpc.services import HTTP_JSON, BadService, Service, find_service, read_target
 from execution.executors.rpc.status import status_failure
-from execution.executors.schema import parse
-from execution.executors.sealing import sealed_failure, sealed_value
+from execution.executors.schema import ParsedConfigs, parse
+from execution.executors.sealing import sealed_error, sealed_value
 from execution.executors.secrets import reveal
 
 _KEY: Final = re.compile(r"[a-z0-9_.-]+")
@@ -87,6 +87,7 @@ class RpcExecutor(Executor):
 
     def __init__(self, options: RpcOptions | None = None) -> None:
         self._options = options or rpc_options()
+        self._parsed = ParsedConfigs(RpcConfig)
         self._channels = Channels(self._options)
         self._http = HttpClient(self._options.http())
 
@@ -107,10 +108,10 @@ class RpcExecutor(Executor):
     async def execute(self, call: Call) -> Result:
         config, secrets = reveal(call.config)
         try:
-            value = await self._answered(parse(RpcConfig, config), call)
-        except TaskFailed as error:
+            value = await self._answered(parse(RpcConfig, config) if secrets else self._parsed(config), call)
+        except Exception as error:
             if secrets:
-                raise sealed_failure(error, secrets) from None
+                raise sealed_error(error, secrets) from None
             raise
         return Result(value=sealed_value(value, secrets, max_bytes=self._options.max_response_bytes))
 
