@@ -5,12 +5,17 @@ The types are filled in at start-up by whoever has the executors (`execution.app
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from disttask_project.kernel.errors import Problem
+from disttask_project.kernel.json import fault_in
+from disttask_project.kernel.messages import text
+from flows.domain.coercion import coerced
 from flows.domain.compiled import InputField
+from flows.domain.problems import Loc, Problems
 
 ConfigCheck = Callable[[Mapping[str, Any]], Sequence[Problem]]
 
@@ -178,3 +183,69 @@ def field_from_json(item: Mapping[str, Any]) -> InputField:
         default=item.get("default"),
         has_default="default" in item,
     )
+
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+_FIELD_KEYS: Final = frozenset(("name", "type", "required", "default", "description"))
+
+
+def entry_problems(document: Mapping[str, Any], types: TaskTypes) -> tuple[Problem, ...]:
+    """Everything wrong with a catalog entry that a person wrote."""
+    problems = Problems()
+    name, type_, config = document["name"], document["type"], document["config"]
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        problems.add(("name",), "bad_name", text("A name is a letter, then letters, digits, _ . and -, 64 at most."))
+    elif types.get(name) is not None:
+        problems.add(("name",), "bad_name", text("{name} is the name of an executor type already.", name=name))
+    description = document["description"]
+    if not isinstance(description, str) or fault_in(description):
+        problems.add(("description",), "wrong_type", text("Must be a string."))
+    task_type = types.get(type_) if isinstance(type_, str) else None
+    if task_type is None:
+        known = ", ".join(item.name for item in types)
+        problems.add(
+            ("type",), "unknown_type", text("There is no such executor type; there are: {known}.", known=known)
+        )
+    if not isinstance(config, Mapping) or fault_in(config):
+        problems.add(("config",), "wrong_type", text("Must be an object."))
+    elif task_type is not None:
+        for problem in task_type.config_problems(config):
+            if problem.code != "required":  # the task may bring what the entry leaves out
+                problems.take(problem, under=("config",))
+    _check_fields(document["input_fields"], problems)
+    return problems.listed()
+
+
+def _check_fields(fields: Any, problems: Problems) -> None:
+    if not isinstance(fields, list | tuple):
+        problems.add(("input_fields",), "wrong_type", text("Must be a list."))
+        return
+    seen: set[str] = set()
+    for index, item in enumerate(fields):
+        loc = ("input_fields", index)
+        if not isinstance(item, Mapping):
+            problems.add(loc, "wrong_type", text("Must be an object."))
+            continue
+        for key in sorted(set(item).difference(_FIELD_KEYS)):
+            problems.add((*loc, key), "unknown_key", text("Unknown key {key}.", key=key[:64]))
+        _check_field(loc, item, seen, problems)
+
+
+def _check_field(loc: Loc, item: Mapping[str, Any], seen: set[str], problems: Problems) -> None:
+    name, type_ = item.get("name"), item.get("type")
+    if not isinstance(name, str) or not 1 <= len(name) <= 128 or fault_in(name):
+        problems.add((*loc, "name"), "bad_name", text("A field needs a name of 1 to 128 characters."))
+    elif name in seen:
+        problems.add((*loc, "name"), "duplicate_name", text("There is a field {name} already.", name=name))
+    else:
+        seen.add(name)
+    if not isinstance(item.get("required", False), bool):
+        problems.add((*loc, "required"), "wrong_type", text("Must be true or false."))
+    if type_ not in FIELD_TYPES:
+        types = ", ".join(FIELD_TYPES)
+        problems.add((*loc, "type"), "bad_value", text("Must be one of: {choices}.", choices=types))
+    elif "default" in item:
+        if fault_in(item["default"]):
+            problems.add((*loc, "default"), "bad_value", text("The default cannot be stored."))
+        else:
+            coerced(item["default"], str(type_), (*loc, "default"), problems)

@@ -116,9 +116,10 @@ def _date(moment: Any, offset_days: int = 0, zone: str = "") -> str:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=where)
     try:
-        return (moment.astimezone(where) + timedelta(days=offset_days)).date().isoformat()
+        day: datetime = moment.astimezone(where) + timedelta(days=offset_days)
     except OverflowError:
         raise ValueError("date: the day is out of range") from None
+    return day.date().isoformat()
 
 
 def declarations() -> list[Any]:

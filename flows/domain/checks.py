@@ -21,11 +21,20 @@ MAX_HINTS: Final = 50
 class Checks:
     """One run over a document; `problems` keep it from being saved, `warnings` do not."""
 
-    def __init__(self, shape: FlowShape, catalog: Catalog, problems: Problems, warnings: Problems) -> None:
+    def __init__(
+        self,
+        shape: FlowShape,
+        catalog: Catalog,
+        problems: Problems,
+        warnings: Problems,
+        *,
+        max_task_timeout: float | None = None,
+    ) -> None:
         self.shape = shape
         self.catalog = catalog
         self.problems = problems
         self.warnings = warnings
+        self.max_task_timeout = max_task_timeout
         self.positions: dict[str, int] = {}
         self._hints = MAX_HINTS
 
@@ -38,6 +47,7 @@ class Checks:
             self._cycle(edges)
         expressions = ExpressionChecks(self.positions, ancestors, self.problems, self.warnings)
         for index, task in enumerate(self.shape.tasks):
+            self._timeout(("tasks", index), task)
             entry = self._entry(("tasks", index), task)
             config = self._config(("tasks", index), task, entry)
             expressions.task(("tasks", index), task, config, entry)
@@ -106,6 +116,14 @@ class Checks:
                 loc,
                 "join_too_large",
                 text("{join} can never succeed: there are {count} dependencies.", join=task.join, count=count),
+            )
+
+    def _timeout(self, loc: Loc, task: TaskShape) -> None:
+        if self.max_task_timeout is not None and task.timeout_seconds > self.max_task_timeout:
+            self.problems.add(
+                (*loc, "timeout_seconds"),
+                "timeout_too_long",
+                text("Must be at most {most} seconds ([engine] max_task_timeout).", most=self.max_task_timeout),
             )
 
     def _cycle(self, edges: Mapping[str, list[str]]) -> None:

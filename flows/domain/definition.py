@@ -18,7 +18,7 @@ from flows.domain.compiling import compile_flow
 from flows.domain.document import FlowShape, document_schema
 from flows.domain.pinning import RetryDefaults, pin
 from flows.domain.problems import Problems
-from flows.domain.reading import read_document
+from flows.domain.reading import decode_document, read_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,36 +33,75 @@ class Report:
         return not self.problems
 
 
-def check_definition(document: object, *, catalog: Catalog) -> Report:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A document made ready to be kept: decoded, and in its pinned form where it is valid."""
+
+    report: Report
+    document: JSON = None
+    pinned: dict[str, JSON] | None = None
+
+
+def check_definition(document: object, *, catalog: Catalog, max_task_timeout: float | None = None) -> Report:
     """Everything wrong with a document (an object, or its JSON text). Never raises."""
-    return _checked(document, catalog)[1]
+    return _checked(document, catalog, max_task_timeout)[1]
+
+
+def prepare_definition(
+    document: object,
+    *,
+    catalog: Catalog,
+    defaults: RetryDefaults | None = None,
+    max_task_timeout: float | None = None,
+    name: str | None = None,
+) -> Prepared:
+    """Check a document and pin it in one go. Never raises.
+
+    `name` is that of the flow it is saved under: a document may leave its own out, and does not rename the flow.
+    """
+    problems = Problems()
+    decoded = decode_document(document, problems)
+    if name is not None and isinstance(decoded, dict) and "name" not in decoded:
+        decoded = {"name": name, **decoded}
+    if problems:
+        return Prepared(report=Report(problems=problems.listed()))
+    shape, report = _checked(decoded, catalog, max_task_timeout)
+    if shape is None or not report.is_valid:
+        return Prepared(report=report, document=decoded)
+    pinned = pin(shape, catalog, defaults or RetryDefaults())
+    return Prepared(report=report, document=decoded, pinned=pinned if name is None else {**pinned, "name": name})
 
 
 def pin_definition(document: object, catalog: Catalog, defaults: RetryDefaults | None = None) -> dict[str, JSON]:
     """The pinned form of a document; raises `InvalidInput` with the problems when it is not valid."""
-    shape, report = _checked(document, catalog)
-    if shape is None or not report.is_valid:
-        raise InvalidInput(
-            text("The flow definition has {count} problems.", count=len(report.problems)),
-            problems=report.problems,
-            symbol="INVALID_DEFINITION",
-        )
-    return pin(shape, catalog, defaults or RetryDefaults())
+    prepared = prepare_definition(document, catalog=catalog, defaults=defaults)
+    if prepared.pinned is None:
+        raise invalid(prepared.report)
+    return prepared.pinned
 
 
-def _checked(document: object, catalog: Catalog) -> tuple[FlowShape | None, Report]:
+def invalid(report: Report) -> InvalidInput:
+    """The error that carries a report's problems."""
+    message = text("The flow definition has problems: {count}.", count=len(report.problems))
+    return InvalidInput(message, problems=report.problems, symbol="INVALID_DEFINITION")
+
+
+def _checked(document: object, catalog: Catalog, max_task_timeout: float | None) -> tuple[FlowShape | None, Report]:
     problems, warnings = Problems(), Problems()
     shape = read_document(document, problems)
     if shape is not None:
-        Checks(shape, catalog, problems, warnings).run()
+        Checks(shape, catalog, problems, warnings, max_task_timeout=max_task_timeout).run()
     return shape, Report(problems=problems.listed(), warnings=warnings.listed())
 
 
 __all__ = [
+    "Prepared",
     "Report",
     "RetryDefaults",
     "check_definition",
     "compile_flow",
     "document_schema",
+    "invalid",
     "pin_definition",
+    "prepare_definition",
 ]

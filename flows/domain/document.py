@@ -47,6 +47,7 @@ def _positive(value: float) -> float:
 
 _WORDS = StringConstraints(max_length=4096)
 Text = Annotated[str, StringConstraints(max_length=65_536)]
+TagName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Source = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Seconds = Annotated[float, Field(allow_inf_nan=False, le=31_536_000), AfterValidator(_positive)]
 TaskId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
@@ -117,7 +118,7 @@ class FlowShape(_Shape):
     on_failure: OnFailureWord = "hold"
     timeout_seconds: Seconds | None = None
     max_parallel: Annotated[int, Field(ge=1, le=100_000)] | None = None
-    tags: Annotated[dict[str, Annotated[str, _WORDS]], Field(max_length=MAX_TAGS)] = Field(default_factory=dict)
+    tags: Annotated[dict[TagName, Annotated[str, _WORDS]], Field(max_length=MAX_TAGS)] = Field(default_factory=dict)
     output: dict[str, Any] | None = None
 
 

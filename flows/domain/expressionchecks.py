@@ -57,10 +57,10 @@ class ExpressionChecks:
                 )
 
     def flow(self, shape: FlowShape) -> None:
-        def see(roots: frozenset[str]) -> Sight:
-            return Sight(roots, lambda other: "" if other in self._positions else "unknown", self._ids)
+        def see(roots: frozenset[str], **more: Any) -> Sight:
+            return Sight(roots, lambda other: "" if other in self._positions else "unknown", self._ids, **more)
 
-        self._template(("tags",), shape.tags, see(sight.TAG_ROOTS))
+        self._template(("tags",), shape.tags, see(sight.TAG_ROOTS, instance_fields=sight.STARTING_FIELDS))
         if shape.output is not None:
             self._template(("output",), shape.output, see(sight.OUTPUT_ROOTS))
 

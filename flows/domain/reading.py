@@ -45,7 +45,7 @@ TYPE_WORDS: Final = {
 
 def read_document(source: object, problems: Problems) -> FlowShape | None:
     """The shape of a document, which may come as JSON text (seed) or decoded; None when it has none."""
-    document = _decoded(source, problems)
+    document = decode_document(source, problems)
     if problems:
         return None
     if not isinstance(document, dict):
@@ -58,7 +58,8 @@ def read_document(source: object, problems: Problems) -> FlowShape | None:
         return None
 
 
-def _decoded(source: object, problems: Problems) -> object:
+def decode_document(source: object, problems: Problems) -> object:
+    """The decoded document, which may come as JSON text (seed); what keeps it from being stored goes to `problems`."""
     if isinstance(source, str | bytes):
         if len(source) > MAX_BYTES or len(source.encode() if isinstance(source, str) else source) > MAX_BYTES:
             problems.add((), "too_large", text("The document is larger than 8 MiB."))

@@ -13,6 +13,7 @@ from flows.domain.expressions import parse_path
 
 TASK_FIELDS: Final = ("input", "output", "result", "status", "error")
 INSTANCE_FIELDS: Final = ("id", "flow", "version", "created_at", "scheduled_at", "tags")
+STARTING_FIELDS: Final = ("id", "flow", "version")  # what is known of an instance while its tags are made
 OWN_FIELDS: Final = ("id", "attempt")
 LATER_ROOTS: Final = frozenset(("vars", "item", "index", "error"))
 LATER_TASK_FIELDS: Final = frozenset(("callback_url",))
@@ -21,7 +22,7 @@ LATER_TASK_FIELDS: Final = frozenset(("callback_url",))
 INPUT_ROOTS: Final = frozenset(("params", "tasks", "instance", "task"))
 CONFIG_ROOTS: Final = INPUT_ROOTS | {"input"}
 RESULT_ROOTS: Final = CONFIG_ROOTS | {"result"}
-TAG_ROOTS: Final = frozenset(("params",))
+TAG_ROOTS: Final = frozenset(("params", "instance"))
 OUTPUT_ROOTS: Final = frozenset(("params", "tasks", "instance"))
 
 
@@ -43,6 +44,7 @@ class Sight:
     sees: Callable[[str], str]
     task_ids: Callable[[], list[str]]
     forbids_attempt: bool = False
+    instance_fields: tuple[str, ...] = INSTANCE_FIELDS
 
 
 def references_of(source: str) -> tuple[tokens.Reference, ...]:
@@ -116,7 +118,7 @@ def _judge(path: tokens.Path, sight: Sight, *, is_path: bool) -> tuple[str, Mess
     if root == "tasks":
         return _judge_task(path, sight)
     if root == "instance":
-        return _judge_field(path, INSTANCE_FIELDS)
+        return _judge_field(path, sight.instance_fields)
     if root == "task":
         if sight.forbids_attempt and path[1:2] == ("attempt",):
             return "bad_expression", text(
