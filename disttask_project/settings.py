@@ -184,6 +184,20 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DATETIME_FORMAT": "iso-8601",
 }
 
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "disttask",
+    "DESCRIPTION": "Durable distributed transactions: flows, their runs, and what to do when one fails.",
+    "VERSION": "v1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    # Swagger UI from our own static files: no outside request.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False, "validatorUrl": None},
+    "PREPROCESSING_HOOKS": ["disttask_project.api.schema.only_ours"],
+    "POSTPROCESSING_HOOKS": ["disttask_project.api.schema.with_components"],
+}
+
 # Wake-ups only (architecture 4.10): a message carries no state, a lost one costs latency, retries are ours.
 _SESSION_SECONDS = DISTTASK["ENGINE_MAX_TASK_TIMEOUT"] + 60
 Q_CLUSTER: dict[str, Any] = {

@@ -52,10 +52,16 @@ class ConsoleAdmin(ThemeModelAdmin):
         """A full page on the admin's base, with the crumbs of this model."""
         base = {**self.admin_site.each_context(request), "opts": self.opts, "original": original}
         base["title"] = str(original) if original is not None else self.opts.verbose_name_plural
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(request, template, base | context)
+
+    def gone(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Back to the list with a sentence: the object is not there (any more)."""
+        response: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        return response
 
     def route(self, pattern: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
         """A URL of ours beside the admin's own; `name` is completed to `app_model_name`."""
         full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
-        return path(pattern, self.admin_site.admin_view(view), name=full)
+        found: URLPattern = path(pattern, self.admin_site.admin_view(view), name=full)
+        return found

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from disttask_project.kernel import json
 from disttask_project.kernel.errors import InvalidInput
 from execution.models import Instance
-from execution.selectors.run_page import TaskView
+from execution.selectors.run_page import RunTask
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ CANCEL: Final = Offer(
 OFFERS: Final = {offer.act: offer for offer in (RETRY, RETRY_CHANGED, MARK_SUCCESS, SKIP, PAUSE, RESUME, CLOSE, CANCEL)}
 
 
-def task_offers(instance: Instance, task: TaskView, may: Callable[[str], bool]) -> list[Offer]:
+def task_offers(instance: Instance, task: RunTask, may: Callable[[str], bool]) -> list[Offer]:
     """What can be done about a task that failed, waits for its retry, or whose outcome nobody knows."""
     if instance.closed or not task.is_problem or instance.status in ("success", "cancelled", "compensated"):
         return []

@@ -19,14 +19,17 @@ from disttask_project.console import labels
 from disttask_project.console.listing import FilterForm, keyset_page
 from disttask_project.console.pages import ConsoleAdmin, actor_of, tell_error
 from disttask_project.console.payloads import pretty
-from disttask_project.kernel.errors import DisttaskError
+from disttask_project.kernel.errors import DisttaskError, NotFound
 from disttask_project.kernel.ids import INSTANCE_ID
 from execution.admin import run_context
 from execution.admin.acts import ActForm
 from execution.admin.perform import perform
+from execution.admin.starting import start_view
 from execution.models import Instance, Task
-from execution.selectors.instances import MAX_IDS, InstanceFilter, filtered, with_names
-from execution.selectors.run_page import attempts_of, read_run, task_row, version_mark
+from execution.selectors.instances import MAX_IDS, InstanceFilter, filtered, get_instance, with_names
+from execution.selectors.run_page import attempts_of, read_run, version_mark
+from execution.selectors.tasks import TaskView, get_task
+from execution.services.acts import EDIT_PERMISSION
 from flows.models import Flow
 
 _SEPARATORS: Final = re.compile(r"[\s,;，；]+")
@@ -76,6 +79,7 @@ class InstanceAdmin(ConsoleAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         return [
+            self.route("start/", self.start_view, "start"),
             self.route("<str:instance_id>/live/", self.live_view, "live"),
             self.route("<str:instance_id>/act/", self.act_view, "act"),
             self.route("<str:instance_id>/attempts/<str:task_id>/", self.attempts_view, "attempts"),
@@ -112,11 +116,15 @@ class InstanceAdmin(ConsoleAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         self.require_view(request)
-        run = read_run(object_id, now=timezone.now())
-        if run is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        try:
+            run = read_run(object_id, now=timezone.now())
+        except NotFound:
+            return self.gone(request, object_id)
         context = run_context.build(run, request)
         return self.page(request, "console/run.html", context | (extra_context or {}), original=run.instance)
+
+    def start_view(self, request: HttpRequest) -> HttpResponse:
+        return start_view(self, request)
 
     def live_view(self, request: HttpRequest, instance_id: str) -> HttpResponse:
         """The live part of the run page; 204 while nothing has changed since `rev`."""
@@ -128,29 +136,22 @@ class InstanceAdmin(ConsoleAdmin):
         if mark == request.GET.get("rev"):
             return HttpResponse(status=204)
         run = read_run(instance_id, now=now)
-        if run is None:
-            raise Http404
         return TemplateResponse(request, "console/run_live.html", run_context.build(run, request))
 
     def attempts_view(self, request: HttpRequest, instance_id: str, task_id: str) -> HttpResponse:
         """The attempts of one task with request and answer, loaded when somebody opens them."""
         self.require_view(request)
-        context = {
-            "task": task_row(instance_id, task_id),
-            "attempts": attempts_of(instance_id, task_id),
-            "instance_id": instance_id,
-        }
+        _instance, task = _found(instance_id, task_id)
+        context = {"task": task, "attempts": attempts_of(instance_id, task_id)}
         return TemplateResponse(request, "console/run_attempts.html", context)
 
     def change_input_view(self, request: HttpRequest, instance_id: str, task_id: str) -> HttpResponse:
         """Retry with changed input: a page of its own, filled with what was sent last."""
         self.require_view(request)
-        if not request.user.has_perm("execution.edit_input"):
+        if not request.user.has_perm(EDIT_PERMISSION):
             raise PermissionDenied
-        task = task_row(instance_id, task_id)
-        if task is None:
-            raise Http404
-        return self._input_page(request, task.instance, task, errors={}, posted=None)
+        instance, task = _found(instance_id, task_id)
+        return self._input_page(request, instance, task, errors={}, posted=None)
 
     def act_view(self, request: HttpRequest, instance_id: str) -> HttpResponse:
         """One act, through the service; whoever lost a race is told who won."""
@@ -159,9 +160,9 @@ class InstanceAdmin(ConsoleAdmin):
             return HttpResponseNotAllowed(["POST"])
         form = ActForm(request.POST)
         if not form.is_valid():
-            task = task_row(instance_id, str(form.data.get("task_id", "")))
-            if form.data.get("act") == "retry_changed" and task is not None:
-                return self._input_page(request, task.instance, task, errors=form.errors, posted=form.data)
+            if form.data.get("act") == "retry_changed":
+                instance, task = _found(instance_id, str(form.data.get("task_id", "")))
+                return self._input_page(request, instance, task, errors=form.errors, posted=form.data)
             messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
         else:
             try:
@@ -172,7 +173,7 @@ class InstanceAdmin(ConsoleAdmin):
         return HttpResponseRedirect(reverse("admin:execution_instance_change", args=[instance_id]))
 
     def _input_page(
-        self, request: HttpRequest, instance: Instance, task: Task, *, errors: Any, posted: Any
+        self, request: HttpRequest, instance: Instance, task: TaskView, *, errors: Any, posted: Any
     ) -> HttpResponse:
         given = {"input": (_("Input"), task.input_data, 12), "config": (_("Config"), task.config, 8)}
         fields = [
@@ -187,6 +188,14 @@ class InstanceAdmin(ConsoleAdmin):
         ]
         context = {"instance": instance, "task": task, "fields": fields, "errors": errors, "posted": posted}
         return self.page(request, "console/change_input.html", context, original=instance)
+
+
+def _found(instance_id: str, task_id: str) -> tuple[Instance, TaskView]:
+    try:
+        instance = get_instance(instance_id)
+        return instance, get_task(instance, task_id)
+    except NotFound as error:
+        raise Http404 from error
 
 
 def _with_tasks(rows: list[Instance]) -> list[tuple[Instance, list[Task]]]:

@@ -10,12 +10,12 @@ from django.utils.translation import gettext as _
 
 from disttask_project.kernel.actor import Actor
 from execution.models import Task
+from execution.services import acts
+from execution.services.performing import ActAnswer
 
 
 def perform(instance_id: str, posted: Mapping[str, Any], actor: Actor) -> tuple[int, str]:
     """Do what a checked `ActForm` says. Returns level and text of the message; raises the service's errors."""
-    from execution.services import acts
-
     act, task_id, reason = posted["act"], posted["task_id"], posted["reason"]
     if act == "retry_changed":
         changes = _changes(instance_id, task_id, posted)
@@ -38,7 +38,7 @@ def _changes(instance_id: str, task_id: str, posted: Mapping[str, Any]) -> dict[
     }
 
 
-def _told(answer: Any) -> tuple[int, str]:
+def _told(answer: ActAnswer) -> tuple[int, str]:
     if answer.state == "asked":
         return messages.INFO, _("Asked. A worker holds this instance and takes the act up within moments.")
     done = {

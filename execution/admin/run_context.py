@@ -12,13 +12,13 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from disttask_project.console.labels import look
 from execution.admin.acts import Offer, instance_offers, task_offers
 from execution.admin.graph import graph_of
 from execution.admin.timeline import timeline_of
-from execution.admin.waiting import waiting_reason
 from execution.domain.states import InstanceStatus
 from execution.models import Attempt
-from execution.selectors.run_page import Run, TaskView, attempt
+from execution.selectors.run_page import Run, RunTask, attempt
 
 # More causes than this are listed by name only: the first ones decide what to do.
 FULL_CAUSES: Final = 3
@@ -30,7 +30,7 @@ MAX_GRAPH: Final = 150
 class Cause:
     """One thing that keeps the run from going on, with the acts that may mend it."""
 
-    task: TaskView
+    task: RunTask
     attempt: Attempt | None
     tries: int
     tries_max: int
@@ -53,7 +53,7 @@ def build(run: Run, request: HttpRequest) -> dict[str, Any]:
         "is_live": not _has_ended(run),
         "causes": [_cause(run, problem, may) for problem in problems[:FULL_CAUSES]],
         "more_causes": problems[FULL_CAUSES:],
-        "waiting": waiting_reason(run),
+        "waiting": run.waiting,
         "offers": instance_offers(run.instance, may),
         "graph": graph_of(run) if draw else SafeString(""),
         "graph_on_request": not draw,
@@ -65,7 +65,7 @@ def build(run: Run, request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def handover(run: Run, problems: Sequence[TaskView], request: HttpRequest) -> str:
+def handover(run: Run, problems: Sequence[RunTask], request: HttpRequest) -> str:
     """Plain text for the group chat: what, why, the last act, where to look."""
     instance = run.instance
     lines = [
@@ -74,12 +74,11 @@ def handover(run: Run, problems: Sequence[TaskView], request: HttpRequest) -> st
             "id": instance.pk,
             "flow": instance.flow.name,
             "version": instance.version.number,
-            "status": _word(instance.status),
+            "status": look("instance", instance.status).word,
         }
     ]
     for problem in problems[:FULL_CAUSES]:
-        if problem.row:
-            lines.append(f"- {problem.task_id}: {problem.row.error_code} {problem.row.error_message[:300]}")
+        lines.append(f"- {problem.task_id}: {problem.row.error_code} {problem.row.error_message[:300]}")
     if run.audit:
         last = run.audit[0]
         at = timezone.localtime(last.at).strftime("%Y-%m-%d %H:%M:%S %z")
@@ -88,12 +87,6 @@ def handover(run: Run, problems: Sequence[TaskView], request: HttpRequest) -> st
             lines.append(last.reason[:300])
     lines.append(request.build_absolute_uri(reverse("admin:execution_instance_change", args=[instance.pk])))
     return "\n".join(lines)
-
-
-def _word(status: str) -> str:
-    from disttask_project.console.labels import look  # noqa: PLC0415
-
-    return str(look("instance", status).word)
 
 
 def _has_ended(run: Run) -> bool:
@@ -105,29 +98,28 @@ def _has_ended(run: Run) -> bool:
     return ended or run.instance.closed
 
 
-def _cause(run: Run, task: TaskView, may: Callable[[str], bool]) -> Cause:
+def _cause(run: Run, task: RunTask, may: Callable[[str], bool]) -> Cause:
     row = task.row
-    number = row.attempt if row else 0
     return Cause(
         task=task,
-        attempt=attempt(run.instance.pk, task.task_id, number) if number else None,
-        tries=row.retries + 1 if row else 0,
-        tries_max=row.max_retry + 1 if row else 0,
+        attempt=attempt(run.instance.pk, task.task_id, row.attempt) if row.attempt else None,
+        tries=row.retries + 1,
+        tries_max=row.max_retry + 1,
         offers=task_offers(run.instance, task, may),
         exception_url=_exception_url(run, task),
     )
 
 
-def _exception_url(run: Run, task: TaskView) -> str:
+def _exception_url(run: Run, task: RunTask) -> str:
     # The exceptions belong to an app above this one: reached by the reverse key and a URL's name, never imported.
     exceptions: Any = getattr(run.instance, "exceptions")  # noqa: B009
     found = exceptions.filter(task_id=task.task_id).order_by("-run").values_list("pk", flat=True).first()
     return reverse("admin:retries_exceptionrecord_change", args=[found]) if found else ""
 
 
-def _task_rows(run: Run) -> list[TaskView]:
+def _task_rows(run: Run) -> list[RunTask]:
     """All tasks, or of a big flow those that have begun or failed, problems first."""
     if len(run.tasks) <= MAX_TASK_ROWS:
         return list(run.tasks)
     rank: Mapping[str, int] = {"failed": 0, "unknown": 1, "retrying": 2, "running": 3}
-    return sorted(run.tasks, key=lambda task: rank.get(task.status, 4 if task.row else 5))[:MAX_TASK_ROWS]
+    return sorted(run.tasks, key=lambda task: rank.get(task.status, 4 if task.row.attempt else 5))[:MAX_TASK_ROWS]

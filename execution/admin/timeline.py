@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from execution.selectors.run_page import Run, TaskView
+from execution.selectors.run_page import Run, RunTask
 
 MAX_LANES: Final = 120
 _TICKS: Final = 4
@@ -28,7 +28,7 @@ class Segment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    task: TaskView
+    task: RunTask
     segments: Sequence[Segment]
 
 
@@ -87,9 +87,9 @@ class _Scale:
         )
 
 
-def _end(run: Run, begun: Sequence[TaskView]) -> datetime:
+def _end(run: Run, begun: Sequence[RunTask]) -> datetime:
     moments = [attempt.ended_at or run.now for task in begun for attempt in task.attempts]
-    moments += [task.row.next_at for task in begun if task.row and task.status == "retrying" and task.row.next_at]
+    moments += [task.row.next_at for task in begun if task.status == "retrying" and task.row.next_at]
     if run.instance.completed_at:
         moments.append(run.instance.completed_at)
     elif run.instance.status in ("running", "pending"):
@@ -97,7 +97,7 @@ def _end(run: Run, begun: Sequence[TaskView]) -> datetime:
     return max(moments, default=run.now)
 
 
-def _segments(task: TaskView, run: Run, scale: _Scale) -> list[Segment]:
+def _segments(task: RunTask, run: Run, scale: _Scale) -> list[Segment]:
     segments: list[Segment] = []
     waited_from: datetime | None = None
     for attempt in task.attempts:
@@ -106,6 +106,6 @@ def _segments(task: TaskView, run: Run, scale: _Scale) -> list[Segment]:
         ended = attempt.ended_at or run.now
         segments.append(scale.segment(attempt.status, attempt.number, attempt.started_at, ended))
         waited_from = ended
-    if task.row and task.status == "retrying" and task.row.next_at and waited_from:
+    if task.status == "retrying" and task.row.next_at and waited_from:
         segments.append(scale.segment("planned", len(task.attempts) + 1, waited_from, task.row.next_at))
     return segments

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from disttask_project.console.pages import ConsoleAdmin
 from execution.models import EngineSession
-from execution.selectors.run_page import ALIVE
+from execution.selectors.workers import ALIVE_WITHIN
 
 MAX_ROWS = 200
 
@@ -21,7 +21,7 @@ class EngineSessionAdmin(ConsoleAdmin):
         self.require_view(request)
         now = timezone.now()
         sessions = list(EngineSession.objects.order_by("-heartbeat_at")[:MAX_ROWS])
-        rows = [{"session": session, "state": _state(session, now - ALIVE)} for session in sessions]
+        rows = [{"session": session, "state": _state(session, now - ALIVE_WITHIN)} for session in sessions]
         context = {"rows": rows, "alive": sum(row["state"] in ("running", "draining") for row in rows)}
         return self.page(request, "console/workers.html", context | (extra_context or {}))
 

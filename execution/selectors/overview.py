@@ -8,8 +8,8 @@ from typing import Final
 
 from django.db.models import QuerySet
 
-from execution.models import EngineSession, Instance
-from execution.selectors.run_page import ALIVE
+from execution.models import Instance
+from execution.selectors.workers import alive_sessions
 
 # Counting stops here: "10,000+" says all that a tile must say, and costs the same at any size.
 COUNT_LIMIT: Final = 10_000
@@ -30,7 +30,7 @@ def figures(*, now: datetime) -> Figures:
         running=bounded_count(Instance.objects.filter(status="running")),
         failed_day=bounded_count(Instance.objects.filter(status="failed", created_at__gte=now - timedelta(days=1))),
         attention=bounded_count(Instance.objects.filter(needs_attention=True)),
-        workers=EngineSession.objects.filter(heartbeat_at__gte=now - ALIVE, state__in=("running", "draining")).count(),
+        workers=len(alive_sessions(now=now)),
         any_instance=Instance.objects.exists(),
     )
 

@@ -2,113 +2,122 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from disttask_project.audit.models import AuditEntry
 from execution.domain.states import TaskStatus
-from execution.models import Attempt, EngineSession, ExecutionLog, Instance, OperatorAction, Task
+from execution.models import Attempt, ExecutionLog, Instance, OperatorAction
+from execution.selectors.diagnosis import Waiting, waiting_reason
+from execution.selectors.tasks import InstanceDetail, TaskView, instance_detail
+from execution.selectors.workers import alive_sessions
 
 LOG_ROWS: Final = 300
 ATTEMPT_ROWS: Final = 2_000
 AUDIT_ROWS: Final = 50
-# A driver writes its heartbeat each second; after this long nobody should count on it.
-ALIVE: Final = timedelta(seconds=15)
 PROBLEMS: Final = (TaskStatus.FAILED, TaskStatus.UNKNOWN, TaskStatus.RETRYING)
 
 
-@dataclass(slots=True, kw_only=True)
-class TaskView:
-    """A task of the definition with its row, if it has one, and its attempts without payloads."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTask:
+    """A task as readers see it, with its attempts (without their payloads)."""
 
-    task_id: str
-    name: str
-    type: str
-    depends_on: Sequence[str]
-    row: Task | None
+    row: TaskView
     attempts: list[Attempt] = field(default_factory=list)
 
     @property
+    def task_id(self) -> str:
+        return self.row.task_id
+
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    @property
     def status(self) -> str:
-        return self.row.status if self.row else TaskStatus.PENDING.value
+        return self.row.status
 
     @property
     def is_problem(self) -> bool:
-        return self.row is not None and self.row.status in PROBLEMS
+        return self.row.status in PROBLEMS
 
     @property
     def length(self) -> timedelta | None:
-        if self.row is None or self.row.started_at is None or self.row.completed_at is None:
+        if self.row.started_at is None or self.row.completed_at is None:
             return None
         return self.row.completed_at - self.row.started_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One instance as the run page sees it; `tasks` in the definition's order."""
+    """One instance as the run page sees it; `tasks` in the order of the graph."""
 
-    instance: Instance
-    definition: Mapping[str, Any]
-    tasks: Sequence[TaskView]
+    detail: InstanceDetail
+    tasks: Sequence[RunTask]
     log: Sequence[ExecutionLog]
     log_is_cut: bool
     audit: Sequence[AuditEntry]
     asked: Sequence[OperatorAction]
+    waiting: Waiting | None
     workers_alive: bool
     now: datetime
 
     @property
+    def instance(self) -> Instance:
+        return self.detail.instance
+
+    @property
+    def definition(self) -> Any:
+        return self.instance.version.definition
+
+    @property
     def version_mark(self) -> str:
         """Changes whenever the page would look different."""
-        asked = "".join(action.id[-6:] for action in self.asked)
-        return f"{self.instance.rev}.{self.instance.inbox}.{int(self.workers_alive)}.{asked}"
+        return _mark(self.instance.rev, self.instance.inbox, alive=self.workers_alive, asked=self.asked)
 
-    def problems(self) -> list[TaskView]:
-        """Tasks that need a look, the one that decided the status first, then the oldest failure."""
-        decided = (self.instance.error or {}).get("task_id") if isinstance(self.instance.error, dict) else None
-        order = {TaskStatus.FAILED.value: 0, TaskStatus.UNKNOWN.value: 1, TaskStatus.RETRYING.value: 2}
+    def problems(self) -> list[RunTask]:
+        """Tasks that need a look: the one that decided the status first, then by kind and time."""
+        decided = self.instance.error.get("task_id") if isinstance(self.instance.error, dict) else None
+        order = {status.value: rank for rank, status in enumerate(PROBLEMS)}
         return sorted(
-            (task for task in self.tasks if task.is_problem and task.row),
-            key=lambda task: (task.task_id != decided, order[task.status], task.row.first_failed_at or self.now),  # type: ignore[union-attr]
+            (task for task in self.tasks if task.is_problem),
+            key=lambda task: (
+                task.task_id != decided,
+                order[task.status],
+                task.row.completed_at or task.row.started_at or self.now,
+            ),
         )
 
 
 def version_mark(instance_id: str, *, now: datetime) -> str | None:
-    """The mark of `Run.version_mark` alone, in cheap queries; None where there is no such instance."""
+    """The mark of `Run.version_mark` alone, in three cheap queries; None where there is no such instance."""
     row = Instance.objects.filter(pk=instance_id).values_list("rev", "inbox").first()
     if row is None:
         return None
-    asked = "".join(pk[-6:] for pk in _asked(instance_id).values_list("pk", flat=True))
-    return f"{row[0]}.{row[1]}.{int(workers_alive(now=now))}.{asked}"
+    return _mark(*row, alive=bool(alive_sessions(now=now)), asked=_asked(instance_id))
 
 
-def read_run(instance_id: str, *, now: datetime, log_task: str = "") -> Run | None:
-    """The run, or None where there is no such instance."""
-    instance = Instance.objects.select_related("flow", "version").filter(pk=instance_id).first()
-    if instance is None:
-        return None
-    log = ExecutionLog.objects.filter(instance_id=instance_id)
-    if log_task:
-        log = log.filter(task_id=log_task)
-    log_rows = list(log.order_by("-seq")[: LOG_ROWS + 1])
-    definition = instance.version.definition if isinstance(instance.version.definition, dict) else {}
+def _mark(rev: int, inbox: int, *, alive: bool, asked: Iterable[OperatorAction]) -> str:
+    return f"{rev}.{inbox}.{int(alive)}." + "".join(action.pk[-6:] for action in asked)
+
+
+def read_run(instance_id: str, *, now: datetime) -> Run:
+    """The run; raises `NotFound`."""
+    detail = instance_detail(instance_id)
+    log_rows = list(ExecutionLog.objects.filter(instance_id=instance_id).order_by("-seq")[: LOG_ROWS + 1])
     return Run(
-        instance=instance,
-        definition=definition,
-        tasks=_tasks(instance_id, definition),
+        detail=detail,
+        tasks=_with_attempts(detail),
         log=log_rows[:LOG_ROWS][::-1],
         log_is_cut=len(log_rows) > LOG_ROWS,
         audit=_audit(instance_id),
-        asked=list(_asked(instance_id)),
-        workers_alive=workers_alive(now=now),
+        asked=_asked(instance_id),
+        waiting=waiting_reason(detail, now=now),
+        workers_alive=bool(alive_sessions(now=now)),
         now=now,
     )
-
-
-def workers_alive(*, now: datetime) -> bool:
-    return EngineSession.objects.filter(heartbeat_at__gte=now - ALIVE, state="running").exists()
 
 
 def attempts_of(instance_id: str, task_id: str, *, limit: int = 50) -> list[Attempt]:
@@ -118,10 +127,6 @@ def attempts_of(instance_id: str, task_id: str, *, limit: int = 50) -> list[Atte
 
 def attempt(instance_id: str, task_id: str, number: int) -> Attempt | None:
     return Attempt.objects.filter(instance_id=instance_id, task_id=task_id, number=number).first()
-
-
-def task_row(instance_id: str, task_id: str) -> Task | None:
-    return Task.objects.filter(instance_id=instance_id, task_id=task_id).first()
 
 
 def _audit(instance_id: str) -> list[AuditEntry]:
@@ -134,31 +139,15 @@ def _audit(instance_id: str) -> list[AuditEntry]:
     return sorted([*own, *tasks], key=lambda entry: (entry.at, entry.pk), reverse=True)[:AUDIT_ROWS]
 
 
-def _asked(instance_id: str) -> Any:
-    return OperatorAction.objects.filter(instance_id=instance_id, state=OperatorAction.State.ASKED).order_by(
-        "asked_at", "id"
-    )
+def _asked(instance_id: str) -> list[OperatorAction]:
+    rows = OperatorAction.objects.filter(instance_id=instance_id, state=OperatorAction.State.ASKED)
+    return list(rows.order_by("asked_at", "id"))
 
 
-def _tasks(instance_id: str, definition: Mapping[str, Any]) -> list[TaskView]:
-    rows = {
-        row.task_id: row
-        for row in Task.objects.filter(instance_id=instance_id).defer("result", "output_data", "error_stack")
-    }
-    views: dict[str, TaskView] = {}
-    for entry in definition.get("tasks") or []:
-        task_id = str(entry.get("id", ""))
-        views[task_id] = TaskView(
-            task_id=task_id,
-            name=str(entry.get("description") or entry.get("task_name") or task_id),
-            type=str(entry.get("task_name") or entry.get("type") or ""),
-            depends_on=[str(name) for name in entry.get("depends_on") or []],
-            row=rows.pop(task_id, None),
-        )
-    for task_id, row in rows.items():  # generated while running: not in the definition
-        views[task_id] = TaskView(task_id=task_id, name=row.name, type=row.type, depends_on=(), row=row)
-    light = Attempt.objects.filter(instance_id=instance_id).defer("request", "response", "error_stack", "stale")
+def _with_attempts(detail: InstanceDetail) -> list[RunTask]:
+    tasks = {view.task_id: RunTask(row=view) for view in detail.tasks}
+    light = Attempt.objects.filter(instance_id=detail.instance.pk).defer("request", "response", "error_stack", "stale")
     for found in light.order_by("task_id", "number")[:ATTEMPT_ROWS]:
-        if found.task_id in views:
-            views[found.task_id].attempts.append(found)
-    return list(views.values())
+        if found.task_id in tasks:
+            tasks[found.task_id].attempts.append(found)
+    return list(tasks.values())

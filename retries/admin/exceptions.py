@@ -90,7 +90,7 @@ class ExceptionRecordAdmin(ConsoleAdmin):
         self.require_view(request)
         found = case(object_id)
         if found is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+            return self.gone(request, object_id)
         context = {
             "case": found,
             "may": _may(request),
@@ -111,7 +111,7 @@ class ExceptionRecordAdmin(ConsoleAdmin):
         found = case(exception_id)
         act = request.POST.get("act", "")
         if found is None or act not in bulk.ACTS:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, exception_id)
+            return self.gone(request, exception_id)
         reason = request.POST.get("reason", "").strip()
         try:
             state = (perform.retry if act == "retry" else perform.handle)(found, reason=reason, actor=actor_of(request))

@@ -1,18 +1,18 @@
-"""From the pages to the services."""
+"""From the pages to the services: what a person asks about one exception."""
 
 from __future__ import annotations
 
 from disttask_project.kernel.actor import Actor
-from disttask_project.kernel.errors import Unavailable
+from retries import services
 from retries.models import ExceptionRecord
 
 
 def retry(row: ExceptionRecord, *, reason: str, actor: Actor) -> str:
     """Try the failed task again now; "done" or "asked"."""
-    from execution.services import acts
-
-    return acts.retry(instance_id=row.instance_id, task_id=row.task_id, reason=reason, actor=actor).state
+    return services.retry_exception(exception_id=row.pk, reason=reason, actor=actor).state
 
 
 def handle(row: ExceptionRecord, *, reason: str, actor: Actor) -> str:
-    raise Unavailable("not there yet")
+    """Mark it as dealt with by people; the task is left as it is."""
+    services.handle_exception(exception_id=row.pk, remark=reason, actor=actor)
+    return "done"

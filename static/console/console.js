@@ -108,10 +108,12 @@
   // --- one task across graph, timeline, log and table ------------------------------------------------------
   function chosenTask() { return new URLSearchParams(location.search).get("task") || ""; }
 
+  function taskOf(element) { return element.dataset.task || element.dataset.taskId || ""; }
+
   function showTask(task) {
     document.querySelectorAll(".dt-log [data-task]").forEach(function (row) { row.hidden = Boolean(task) && row.dataset.task !== task; });
-    document.querySelectorAll("#s-tasks [data-task], .dt-lane[data-task]").forEach(function (row) {
-      row.classList.toggle("dt-chosen", Boolean(task) && row.dataset.task === task);
+    document.querySelectorAll("#s-tasks [data-task], .dt-lane[data-task], #s-graph [data-task-id]").forEach(function (row) {
+      row.classList.toggle("dt-chosen", Boolean(task) && taskOf(row) === task);
     });
     const clear = document.querySelector("[data-task-clear]");
     if (clear) clear.hidden = !task;
@@ -132,10 +134,11 @@
 
   ["mouseover", "mouseout"].forEach(function (name) {
     document.addEventListener(name, function (event) {
-      const holder = event.target.closest && event.target.closest("[data-task]");
-      if (!holder || !holder.dataset.task) return;
-      document.querySelectorAll("[data-task]").forEach(function (other) {
-        if (other.dataset.task === holder.dataset.task) other.classList.toggle("dt-hot", name === "mouseover");
+      const holder = event.target.closest && event.target.closest("[data-task], [data-task-id]");
+      const task = holder && taskOf(holder);
+      if (!task) return;
+      document.querySelectorAll("[data-task], [data-task-id]").forEach(function (other) {
+        if (taskOf(other) === task) other.classList.toggle("dt-hot", name === "mouseover");
       });
     });
   });

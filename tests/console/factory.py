@@ -8,9 +8,11 @@ from typing import Any
 
 from django.utils import timezone
 
+from disttask_project.kernel.actor import system_actor
 from disttask_project.kernel.ids import derived_id, new_id
 from execution.models import Attempt, EngineSession, ExecutionLog, Instance, InstanceTag, Task
-from flows.models import Flow, FlowVersion
+from flows.models import Flow
+from flows.services import create_flow
 from retries.domain.fingerprint import fingerprint
 from retries.models import ExceptionRecord
 
@@ -56,15 +58,8 @@ DEFINITION: dict[str, Any] = {
 
 def make_flow(name: str = "demo-order", definition: dict[str, Any] | None = None) -> Flow:
     """A published flow of one version."""
-    now = timezone.now()
     body = {**(definition or DEFINITION), "name": name}
-    flow = Flow.objects.create(name=name, live_name=name, description="下单流程", created_at=now, updated_at=now)
-    version = FlowVersion.objects.create(
-        flow=flow, number=1, definition=body, compiled={}, created_at=now, published_at=now, create_user="li.wei"
-    )
-    flow.current, flow.latest_number = version, 1
-    flow.save()
-    return flow
+    return create_flow(definition=body, actor=system_actor("li.wei"), note="first version")
 
 
 @dataclass(slots=True)
