@@ -12,3 +12,5 @@ if "DISTTASK_HOME" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["DISTTASK_HOME"], ignore_errors=True)
 
 from disttask_project.settings import *  # noqa: F403  the profile and home above are read by it
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # made to be slow otherwise
