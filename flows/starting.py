@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 
 from disttask_project.kernel.errors import Conflict, InvalidInput, NotFound, Problem
@@ -81,3 +82,11 @@ def _named_version(flow: Flow, number: int) -> Startable:
             symbol="FLOW_NOT_PUBLISHED",
         )
     return Startable(flow_id=flow.pk, flow_name=flow.name, version_id=version.pk, number=version.number)
+
+
+def is_flow_id(written: str) -> bool:
+    """Whether it has the form of an id that we make (a UUID); names of that form are looked up as ids."""
+    try:
+        return str(uuid.UUID(written)) == written
+    except ValueError:
+        return False

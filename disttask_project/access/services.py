@@ -45,10 +45,11 @@ def create_token(*, username: str, name: str = "", days: int | None = None, acto
 
 
 def revoke_token(*, token_key: str, actor: Actor) -> None:
-    """The token is refused from its next use on. Raises `NotFound`, `Forbidden`."""
-    actor.require("access.delete_apitoken")
+    """The token is refused from its next use on. One's own needs no permission. Raises `NotFound`, `Forbidden`."""
     with transaction.atomic():
         token = ApiToken.objects.select_related("user").filter(token_key=token_key).first()
+        if token is None or token.user.get_username() != actor.name:
+            actor.require("access.delete_apitoken")
         if token is None:
             raise NotFound(_("There is no token {key}.").format(key=token_key))
         before = {"user": token.user.get_username(), "name": token.name}

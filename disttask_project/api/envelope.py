@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from rest_framework.renderers import BaseRenderer, BrowsableAPIRenderer
 
-from disttask_project.kernel.messages import text
-
-SUCCESS: Final = text("success")
+from disttask_project.kernel.times import rfc3339
 
 
 def success(data: Any, *, request_id: str, message: str = "success") -> dict[str, Any]:
@@ -30,13 +28,6 @@ def failure(
         "errors": list(errors),
         "request_id": request_id,
     }
-
-
-def rfc3339(moment: datetime | None) -> str | None:
-    """UTC with a Z, microseconds kept."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def request_id_of(request: Any) -> str:

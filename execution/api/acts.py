@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from disttask_project.api.fields import Spec
 from disttask_project.api.views import ApiView
-from execution.api import rendering, shapes, specs
+from execution.api import shapes, specs
 from execution.services import acts
 from execution.services.performing import ActAnswer
 
@@ -25,7 +25,7 @@ class ActView(ApiView):
 
     def post(self, request: Request, instance_id: str, task_id: str = "") -> Response:
         answer = self.perform(self.body(), instance_id, task_id)
-        return Response(rendering.act(answer), status=200 if answer.state == "done" else 202)
+        return Response(answer.as_dict(), status=200 if answer.state == "done" else 202)
 
     def perform(self, body: Mapping[str, Any], instance_id: str, task_id: str) -> ActAnswer:
         raise NotImplementedError

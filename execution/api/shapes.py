@@ -103,3 +103,62 @@ ACT: Final = define(
     status="string",
     action_id="string",
 )
+SEGMENT: Final = define(
+    "Segment",
+    task_id="string",
+    kind="string",
+    number="integer",
+    run="integer",
+    status="string",
+    error_code="string",
+    started_at="time",
+    ended_at="time?",
+)
+MEND: Final = define("Mend", act="string", task_id="string", permission="string", needs_reason="boolean", hint="string")
+CAUSE: Final = define(
+    "Cause",
+    task_id="string",
+    task_name="string",
+    name="string",
+    type="string",
+    attempt="integer",
+    attempts_max="integer",
+    error_type="string",
+    code="string",
+    message="string",
+    target="string",
+    response="any",
+    outcome_unknown="boolean",
+    exception_id="string",
+    at="time?",
+    mends=array_of(MEND),
+)
+WAITING: Final = define(
+    "Waiting", code="string", message="string", until="time?", task_ids="names", needs_person="boolean"
+)
+DIAGNOSIS: Final = define(
+    "Diagnosis",
+    instance_id="string",
+    status="string",
+    needs_attention="boolean",
+    cause={"anyOf": [CAUSE, {"type": "null"}]},
+    waiting={"anyOf": [WAITING, {"type": "null"}]},
+)
+TASK_TYPE: Final = define(
+    "TaskType",
+    name="string",
+    description="string",
+    idempotent="boolean",
+    config_schema="object",
+)
+OVERVIEW: Final = define(
+    "Overview",
+    open_by_status="counts",
+    last_day="counts",
+    needs_attention="integer",
+    drivers="integer",
+    calls_in_flight="integer",
+    start_lag_seconds="number",
+    count_limit="integer",
+)
+FLOW_FIGURES: Final = define("FlowFigures", flow_id="string", last_day="counts")

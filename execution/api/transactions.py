@@ -16,8 +16,8 @@ from disttask_project.api.listing import listed, page_request, whole
 from disttask_project.api.shapes import list_of
 from disttask_project.api.views import ApiView
 from disttask_project.kernel.errors import DisttaskError
-from execution.api import rendering, shapes, specs
-from execution.selectors import instances, tasks
+from execution.api import shapes, specs
+from execution.selectors import instances, plain, tasks
 from execution.services.start import Start, Started, start_instance, start_instances
 
 VIEW: Final = "execution.view_instance"
@@ -40,11 +40,11 @@ class Transactions(ApiView):
     def get(self, request: Request) -> Response:
         query = self.query()
         page = instances.list_instances(filters=filter_of(query), asked=page_request(query))
-        return Response(listed(page, rendering.transaction))
+        return Response(listed(page, plain.transaction))
 
     def post(self, request: Request) -> Response:
         answer = start_instance(**self.body(), actor=self.actor())
-        return Response(rendering.started(answer), status=201 if answer.created else 200)
+        return Response(answer.as_dict(), status=201 if answer.created else 200)
 
 
 class BulkStart(ApiView):
@@ -81,7 +81,7 @@ class Transaction(ApiView):
 
     def get(self, request: Request, instance_id: str) -> Response:
         wait_for_end(instance_id, seconds=self.query()["wait"])
-        return Response(rendering.transaction_detail(tasks.instance_detail(instance_id)))
+        return Response(plain.transaction_detail(tasks.instance_detail(instance_id)))
 
 
 class Tasks(ApiView):
@@ -94,7 +94,7 @@ class Tasks(ApiView):
 
     def get(self, request: Request, instance_id: str) -> Response:
         self.query()
-        return Response(whole(tasks.list_tasks(instances.get_instance(instance_id)), rendering.task))
+        return Response(whole(tasks.list_tasks(instances.get_instance(instance_id)), plain.task))
 
 
 class Attempts(ApiView):
@@ -108,7 +108,7 @@ class Attempts(ApiView):
     def get(self, request: Request, instance_id: str, task_id: str) -> Response:
         self.query()
         rows = tasks.attempts(instances.get_instance(instance_id), task_id)
-        return Response(whole(rows, rendering.attempt))
+        return Response(whole(rows, plain.attempt))
 
 
 class Logs(ApiView):
@@ -124,7 +124,7 @@ class Logs(ApiView):
         query = self.query()
         instance = instances.get_instance(instance_id)
         rows = tasks.logs(instance, after=query["after"], limit=query["page_size"])
-        shown = whole(rows, rendering.log)
+        shown = whole(rows, plain.log)
         more = len(rows) == query["page_size"] and rows[-1].seq < instance.seq
         shown["pagination"] |= {
             "page_size": query["page_size"],
@@ -179,4 +179,4 @@ def _bulk_item(asked: Any, outcome: Started | DisttaskError, request_id: str) ->
             "error": told["error"],
             "errors": told["errors"],
         }
-    return {"code": 0, "message": "success", "data": rendering.started(outcome)}
+    return {"code": 0, "message": "success", "data": outcome.as_dict()}

@@ -1,10 +1,10 @@
-"""`/api/v1/transactions...`; no slash at the end."""
+"""`/api/v1/transactions...`, `/task-types`, `/stats`; no slash at the end."""
 
 from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from execution.api import acts, transactions
+from execution.api import acts, insight, transactions, types
 
 _ONE = "transactions/<str:instance_id>"
 _TASK = f"{_ONE}/tasks/<str:task_id>"
@@ -16,6 +16,9 @@ urlpatterns: list[URLPattern] = [
     path(f"{_ONE}/tasks", transactions.Tasks.as_view(), name="transaction-tasks"),
     path(f"{_TASK}/attempts", transactions.Attempts.as_view(), name="task-attempts"),
     path(f"{_ONE}/logs", transactions.Logs.as_view(), name="transaction-logs"),
+    path(f"{_ONE}/graph", insight.Graph.as_view(), name="transaction-graph"),
+    path(f"{_ONE}/timeline", insight.Timeline.as_view(), name="transaction-timeline"),
+    path(f"{_ONE}/diagnosis", insight.Diagnosis.as_view(), name="transaction-diagnosis"),
     path(f"{_ONE}/retry", acts.Retry.as_view(), name="transaction-retry"),
     path(f"{_ONE}/cancel", acts.Cancel.as_view(), name="transaction-cancel"),
     path(f"{_ONE}/pause", acts.Pause.as_view(), name="transaction-pause"),
@@ -24,4 +27,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_TASK}/retry", acts.RetryTask.as_view(), name="task-retry"),
     path(f"{_TASK}/skip", acts.Skip.as_view(), name="task-skip"),
     path(f"{_TASK}/mark-success", acts.MarkSuccess.as_view(), name="task-mark-success"),
+    path("task-types", types.TaskTypes.as_view(), name="task-types"),
+    path("stats/overview", types.Overview.as_view(), name="stats-overview"),
+    path("stats/flows/<str:flow_id>", types.FlowFigures.as_view(), name="stats-flow"),
 ]

@@ -17,11 +17,12 @@ from disttask_project.kernel.json import JSON
 from disttask_project.kernel.messages import Message, text
 from execution.engine import core
 from execution.engine.events import Acts, Claimed, Event
+from execution.engine.loading import current_store, failure_port
 from execution.engine.state import Act, Unit, Verdict
 from execution.models import Instance, OperatorAction, Task
 from execution.repository.actions import insert_action
 from execution.services.bell import ring_on_commit
-from execution.services.joints import failure_port, store, telling_store_faults
+from execution.services.faults import telling_store_faults
 from execution.services.refusals import already_asked, refused
 from execution.stores.base import Hold, NewAction
 
@@ -42,6 +43,16 @@ class ActAnswer:
     status: str
     action_id: str
 
+    def as_dict(self) -> dict[str, Any]:
+        shown = {
+            "instance_id": self.instance_id,
+            "act": self.act,
+            "state": self.state,
+            "status": self.status,
+            "action_id": self.action_id,
+        }
+        return shown | ({"task_id": self.task_id} if self.task_id else {})
+
 
 class Performance:
     """One act on its way. It is refused by raising `Conflict`, which tells who was first."""
@@ -49,7 +60,7 @@ class Performance:
     def __init__(self, action: NewAction, actor: Actor) -> None:
         self._action = action
         self._actor = actor
-        self._store = store()
+        self._store = current_store()
 
     def run(self) -> ActAnswer:
         with telling_store_faults():

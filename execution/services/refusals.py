@@ -7,9 +7,9 @@ from typing import Final
 
 from disttask_project.kernel.errors import Conflict, DisttaskError, NotFound
 from disttask_project.kernel.messages import Message, text
+from execution.engine.loading import current_store
 from execution.engine.state import Verdict
 from execution.models import OperatorAction
-from execution.services.joints import store
 from execution.stores.base import NewAction
 
 _FRESH: Final = timedelta(hours=1)  # an older act explains nothing about a lost race
@@ -46,7 +46,7 @@ def already_asked(action: NewAction) -> Conflict:
         text(
             "{actor} asked for the same act {ago} ago; it is about to be done.",
             actor=first.actor,
-            ago=ago(first.asked_at, now=store().now()),
+            ago=ago(first.asked_at, now=current_store().now()),
         ),
         symbol="ALREADY_ASKED",
     )
@@ -68,7 +68,7 @@ def _winner(action: NewAction) -> Message | None:
     if action.task_id:
         done = done.filter(task_id__in=[action.task_id, ""])
     last = done.order_by("-decided_at").first()
-    now = store().now()
+    now = current_store().now()
     if last is None or last.decided_at is None or last.act not in _DONE or now - last.decided_at > _FRESH:
         return None
     return text(_DONE[last.act], actor=last.actor, ago=ago(last.decided_at, now=now))

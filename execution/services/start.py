@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
-
-from flows.selectors import compiled_version
 
 from disttask_project.kernel import json
 from disttask_project.kernel.actor import Actor
 from disttask_project.kernel.errors import Conflict, DisttaskError, InvalidInput, Problem
 from disttask_project.kernel.ids import INSTANCE_ID, new_id
 from disttask_project.kernel.messages import text
+from execution.engine.loading import current_store
 from execution.models import Instance
 from execution.services.bell import ring_on_commit
-from execution.services.joints import store, telling_store_faults
+from execution.services.faults import telling_store_faults
 from execution.services.tags import render_tags
 from execution.stores.base import NewInstance
 from flows.domain.compiled import CompiledFlow
 from flows.domain.parameters import check_params
+from flows.selectors import compiled_version
 from flows.starting import FlowRef, Startable, startable
 
 MAX_BULK: Final = 1_000
@@ -49,6 +49,9 @@ class Started:
     flow_name: str
     flow_version: int
     status: str
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +180,7 @@ def _insert(starts: Sequence[Start], prepared: Sequence[_Prepared | DisttaskErro
     known: Mapping[str, str] = {}
     if rows:
         with telling_store_faults():
-            known = store().insert_instances([rows[key] for key in sorted(rows)])
+            known = current_store().insert_instances([rows[key] for key in sorted(rows)])
         if len(known) < len(rows):
             ring_on_commit()
     repeats = _Repeats(starts, prepared, known)

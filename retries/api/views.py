@@ -12,13 +12,12 @@ from disttask_project.api.fields import Field, Spec
 from disttask_project.api.listing import PAGING, listed, page_request, whole
 from disttask_project.api.shapes import list_of
 from disttask_project.api.views import ApiView
-from execution.api.rendering import act
 from execution.api.shapes import ACT
 from execution.api.specs import RETRY_TASK
 from retries import services
-from retries.api import rendering, shapes
+from retries.api import shapes
 from retries.models import ExceptionRecord
-from retries.selectors import records
+from retries.selectors import plain, records
 
 LIST: Final[Spec] = {
     "handled": Field(kind="boolean"),
@@ -62,7 +61,7 @@ class Exceptions(ApiView):
             until=query["until"],
         )
         page = records.list_exceptions(filters=filters, asked=page_request(query))
-        return Response(listed(page, rendering.exception))
+        return Response(listed(page, plain.exception))
 
 
 class ExceptionGroups(ApiView):
@@ -75,7 +74,7 @@ class ExceptionGroups(ApiView):
     answers: ClassVar[Mapping[str, Any]] = {"GET": list_of(shapes.EXCEPTION_GROUP)}
 
     def get(self, request: Request) -> Response:
-        return Response(whole(records.groups(**self.query()), rendering.group))
+        return Response(whole(records.groups(**self.query()), plain.group))
 
 
 class ExceptionCase(ApiView):
@@ -88,7 +87,7 @@ class ExceptionCase(ApiView):
 
     def get(self, request: Request, exception_id: str) -> Response:
         self.query()
-        return Response(rendering.exception(records.get_exception(exception_id)))
+        return Response(plain.exception(records.get_exception(exception_id)))
 
 
 class RetryException(ApiView):
@@ -103,7 +102,7 @@ class RetryException(ApiView):
 
     def post(self, request: Request, exception_id: str) -> Response:
         answer = services.retry_exception(exception_id=exception_id, actor=self.actor(), **self.body())
-        return Response(act(answer), status=200 if answer.state == "done" else 202)
+        return Response(answer.as_dict(), status=200 if answer.state == "done" else 202)
 
 
 class HandleException(ApiView):
@@ -117,4 +116,4 @@ class HandleException(ApiView):
 
     def post(self, request: Request, exception_id: str) -> Response:
         found = services.handle_exception(exception_id=exception_id, actor=self.actor(), **self.body())
-        return Response(rendering.exception(found))
+        return Response(plain.exception(found))

@@ -1,14 +1,18 @@
-"""Instances, tasks, attempts and log rows as REST shows them (design/interfaces.md: names and shapes are promises)."""
+"""Instances and what hangs on them as plain data: every interface shows the same names and shapes.
+
+They are promises to users (`design/interfaces.md`): add, never rename.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from disttask_project.api.envelope import rfc3339
+from disttask_project.i18n import translated
+from disttask_project.kernel.times import rfc3339
 from execution.models import Attempt, ExecutionLog, Instance
+from execution.selectors.diagnosis import Cause, Waiting
 from execution.selectors.tasks import InstanceDetail, TaskView, tags_of
-from execution.services.performing import ActAnswer
-from execution.services.start import Started
+from execution.selectors.timeline import Segment
 
 
 def transaction(instance: Instance) -> dict[str, Any]:
@@ -104,24 +108,53 @@ def log(row: ExecutionLog) -> dict[str, Any]:
     }
 
 
-def started(answer: Started) -> dict[str, Any]:
+def cause(found: Cause) -> dict[str, Any]:
     return {
-        "instance_id": answer.instance_id,
-        "flow_id": answer.flow_id,
-        "flow_name": answer.flow_name,
-        "flow_version": answer.flow_version,
-        "status": answer.status,
-        "created": answer.created,
+        "task_id": found.task_id,
+        "task_name": found.task_name,
+        "name": found.name,
+        "type": found.type,
+        "attempt": found.attempt,
+        "attempts_max": found.attempts_max,
+        "error_type": found.error_type,
+        "code": found.code,
+        "message": found.message,
+        "target": found.target,
+        "response": found.response,
+        "outcome_unknown": found.outcome_unknown,
+        "exception_id": found.exception_id,
+        "at": rfc3339(found.at),
+        "mends": [
+            {
+                "act": mend.act,
+                "task_id": mend.task_id,
+                "permission": mend.permission,
+                "needs_reason": mend.needs_reason,
+                "hint": translated(mend.hint),
+            }
+            for mend in found.mends
+        ],
     }
 
 
-def act(answer: ActAnswer) -> dict[str, Any]:
-    shown = {
-        "instance_id": answer.instance_id,
-        "task_id": answer.task_id or None,
-        "act": answer.act,
-        "state": answer.state,
-        "status": answer.status,
-        "action_id": answer.action_id,
+def waiting(reason: Waiting) -> dict[str, Any]:
+    return {
+        "code": reason.code,
+        "message": translated(reason.message),
+        "until": rfc3339(reason.until),
+        "task_ids": list(reason.task_ids),
+        "needs_person": reason.needs_person,
     }
-    return {key: value for key, value in shown.items() if value is not None}
+
+
+def segment(part: Segment) -> dict[str, Any]:
+    return {
+        "task_id": part.task_id,
+        "kind": part.kind,
+        "number": part.number,
+        "run": part.run,
+        "status": part.status,
+        "error_code": part.error_code,
+        "started_at": rfc3339(part.started_at),
+        "ended_at": rfc3339(part.ended_at),
+    }

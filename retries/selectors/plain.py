@@ -1,10 +1,10 @@
-"""Exceptions as REST shows them."""
+"""Exceptions as plain data: every interface shows the same names and shapes (`design/interfaces.md`)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from disttask_project.api.envelope import rfc3339
+from disttask_project.kernel.times import rfc3339
 from retries.models import ExceptionRecord
 from retries.selectors.records import FaultGroup
 

@@ -1,0 +1,59 @@
+"""Shapes of the flow endpoints, for the schema."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from disttask_project.api.shapes import PROBLEM, array_of, define
+
+_FLOW: Final[dict[str, Any]] = {
+    "id": "string",
+    "name": "string",
+    "description": "string",
+    "flow_type": "string",
+    "version": "integer?",
+    "latest_version": "integer",
+    "is_active": "boolean",
+    "created_at": "time",
+    "updated_at": "time",
+    "create_user": "string",
+    "updated_user": "string",
+}
+FLOW_ROW: Final = define("FlowRow", **_FLOW)
+FLOW: Final = define("Flow", **_FLOW, definition="object?")
+_VERSION: Final[dict[str, Any]] = {
+    "flow_id": "string",
+    "version": "integer",
+    "state": "string",
+    "note": "string",
+    "created_at": "time",
+    "create_user": "string",
+    "published_at": "time?",
+    "published_user": "string",
+}
+VERSION_ROW: Final = define("FlowVersionRow", **_VERSION)
+VERSION: Final = define("FlowVersion", **_VERSION, definition="object")
+DIFF: Final = define(
+    "FlowDiff",
+    text="string",
+    added="names",
+    removed="names",
+    changed="names",
+    flow_keys="names",
+    is_empty="boolean",
+)
+REPORT: Final = define("Report", valid="boolean", problems=array_of(PROBLEM), warnings=array_of(PROBLEM))
+DELETED: Final = define("Deleted", id="string", deleted="boolean")
+TASK_DEFINITION: Final = define(
+    "TaskDefinition",
+    name="string",
+    type="string",
+    description="string",
+    config="object",
+    input_fields="array",
+    is_code="boolean",
+    created_at="time",
+    updated_at="time",
+    updated_user="string",
+)
+SCHEMA: Final = define("FlowSchema")
