@@ -50,6 +50,7 @@ def _take_up_one(change: Change, act: Act) -> None:
     before = _picture(change, act)
     try:
         _check_open(change)
+        _check_parked(change, act)
         waits = _act_named(act.act)(change, act)
     except Refused as refused:
         change.refuse(act, refused.code, refused.message)
@@ -64,6 +65,14 @@ def _act_named(name: str) -> Callable[[Change, Act], bool]:
     if name not in _ACTS:
         raise Refused("UNKNOWN_ACT", text("There is no act {act}.", act=name))
     return _ACTS[name]
+
+
+def _check_parked(change: Change, act: Act) -> None:
+    """An act asked before the instance was parked would take it up again in the same commit, and kill the next worker."""
+    if change.state.parked and act.act in _MENDING:
+        raise Refused(
+            "PARKED", text("The instance was parked a moment ago; look at the reason, then ask again if it still fits.")
+        )
 
 
 def _check_open(change: Change) -> None:
@@ -201,4 +210,5 @@ _FINISH: Final[Mapping[str, Callable[[Change, Act], None]]] = {
     "cancel": _finish_cancel,
     "pause": _finish_pause,
 }
+_MENDING: Final = frozenset({"retry", "skip", "mark_success"})
 KNOWN_ACTS: Final = frozenset(_ACTS)

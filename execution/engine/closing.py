@@ -133,6 +133,7 @@ def park(change: Change, *, code: str, message: str | Message) -> None:
     if state.status is InstanceStatus.PENDING:
         state.started_at = change.now
     if state.status in (InstanceStatus.PENDING, InstanceStatus.RUNNING):
+        state.parked = True
         raise_attention(change, type_="EngineError", code=code, message=message)
 
 

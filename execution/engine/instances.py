@@ -130,14 +130,17 @@ class Instances:
         else:
             owned.state.inbox = max(owned.state.inbox, inbox)
 
-    def _event(self, owned: Owned, *events: Event) -> None:
-        """Feed events, then start what has become startable; all of it is one unit."""
+    def _event(self, owned: Owned, *events: Event, favoured: str = "") -> None:
+        """Feed events, then start what has become startable; all of it is one unit.
+
+        One call of the type `favoured` need not stand in line for its slot.
+        """
         unit: Unit | None = None
         calls: list[PlannedCall] = []
         try:
             for event in events:
                 unit = self._step(owned, event, unit, calls)
-            unit = self._start(owned, unit, calls)
+            unit = self._start(owned, unit, calls, favoured=favoured)
         except Exception:
             # A bug of ours in one instance: its lease runs out, and the third strike parks it.
             log.exception("step_failed", instance_id=owned.id)
@@ -270,10 +273,13 @@ class Instances:
         if not owned.is_live or task is None or task.open_attempt != planned.attempt:
             self.keep_stale(owned, planned, outcome)
             return
-        self._event(
-            owned,
-            Ended(task_id=planned.task_id, attempt=planned.attempt, outcome=outcome, duration_ms=duration_ms),
+        # A chain keeps its slot from task to task, so that an end and the next start share a commit; who has
+        # several calls in flight gives the slot to those in line.
+        favoured = planned.type if owned.state.in_flight == 1 else ""
+        ended = Ended(
+            task_id=planned.task_id, attempt=planned.attempt, outcome=outcome, duration_ms=duration_ms
         )
+        self._event(owned, ended, favoured=favoured)
 
     def keep_stale(self, owned: Owned, planned: PlannedCall, outcome: Outcome) -> None:
         """An answer that nobody waits for any more is noted on its attempt, never applied."""
@@ -298,28 +304,16 @@ class Instances:
         self._free(type_)
 
     def _free(self, type_: str) -> None:
-        waiting = self._slots.free(type_)
-        if waiting is not None:
-            # Not at once: whoever frees a slot may be in the middle of a step.
-            self._loop.call_soon(self._offer, type_, waiting)
+        self._slots.free(type_)
+        # Not at once: whoever frees a slot is in the middle of a step, and may need it again.
+        self._loop.call_soon(self._offer, type_)
 
-    def _offer(self, type_: str, instance_id: str) -> None:
-        """The slot that became free is for the first in line, unless it needs none any more."""
-        owned = self.owned.get(instance_id)
-        calls: list[PlannedCall] = []
-        if owned is not None and owned.is_live:
-            try:
-                unit = self._start(owned, None, calls, favoured=type_)
-            except Exception:
-                log.exception("step_failed", instance_id=owned.id)
-                self._give_back(calls)
-                self._drop(owned)
-            else:
-                self._commit(owned, unit, calls)
-        if not any(call.type == type_ for call in calls):
-            following = self._slots.next_in_line(type_)
-            if following is not None:
-                self._loop.call_soon(self._offer, type_, following)
+    def _offer(self, type_: str) -> None:
+        """A free slot goes to the first in line who still needs it."""
+        while (instance_id := self._slots.next_in_line(type_)) is not None:
+            owned = self.owned.get(instance_id)
+            if owned is not None and owned.is_live:
+                self._event(owned, favoured=type_)
 
     def _give_back(self, calls: Sequence[PlannedCall]) -> None:
         for call in calls:

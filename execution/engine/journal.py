@@ -127,14 +127,17 @@ class Journal:
         try:
             self._apply(group)
         except RecordRefused as error:
-            if len(group) > 1:
-                # The rest must not suffer for one bad record: halve until it stands alone.
-                middle = len(group) // 2
-                self._commit(group[:middle])
-                self._commit(group[middle:])
-                return
-            log.error("record_refused", instance_id=group[0].unit.instance_id, error=str(error)[:500])
-            self._settle(group, {}, Fate.REFUSED)
+            reason = first_line(error)
+        else:
+            return
+        if len(group) > 1:
+            # The rest must not suffer for one bad record: halve until it stands alone.
+            middle = len(group) // 2
+            self._commit(group[:middle])
+            self._commit(group[middle:])
+            return
+        log.error("record_refused", instance_id=group[0].unit.instance_id, error=reason)
+        self._settle(group, {}, Fate.REFUSED)
 
     def _apply(self, group: Sequence[Entry]) -> None:
         """Until the store has answered for every entry. Raises `RecordRefused`: none of them is written."""
@@ -186,7 +189,12 @@ class Journal:
 
     def _wait(self, tries: int, error: StoreUnavailable) -> None:
         if self.healthy or tries % 20 == 0:
-            log.warning("journal_waits", tries=tries, commit_sent=error.commit_sent, error=str(error)[:300])
+            log.warning("journal_waits", tries=tries, commit_sent=error.commit_sent, error=first_line(error))
         self.healthy = False
         longest = min(self._settings.backoff_most, self._settings.backoff_first * 2 ** min(tries, 10))
         time.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311  spreads writers, guards nothing
+
+
+def first_line(error: Exception) -> str:
+    """What a database says after the first line may quote the row, and rows hold payloads."""
+    return str(error).partition("\n")[0][:300]

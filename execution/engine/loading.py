@@ -13,6 +13,7 @@ from execution.engine.settings import EngineSettings
 from execution.executors.base import Executor, executor_types
 from execution.stores.base import Store
 from execution.stores.sql.store import SqlStore
+from flows.selectors import compiled_version
 
 
 @cache
@@ -31,8 +32,6 @@ def current_store() -> Store:
     """The store of the default database; one object serves all threads."""
     if connection.vendor not in ("sqlite", "mysql", "postgresql"):
         raise NotImplementedError(f"no store for {connection.vendor}")
-    from flows.selectors import compiled_version
-
     return SqlStore(compiled=compiled_version, tables=failure_port().tables)
 
 

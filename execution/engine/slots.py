@@ -15,7 +15,7 @@ class Slots:
         self._waiting: dict[str, dict[str, None]] = {type_: {} for type_ in limits}
 
     def take(self, type_: str, instance_id: str, *, favoured: bool = False) -> bool:
-        """A slot for this instance; False: it waits in line. `favoured`: it was first in line just now."""
+        """A slot for this instance; False: it waits in line. `favoured`: it need not stand in line."""
         if type_ not in self._limits:
             # A type whose package is not installed here: its calls end at once.
             self._limits[type_], self._used[type_], self._waiting[type_] = sys.maxsize, 0, {}
@@ -26,12 +26,12 @@ class Slots:
         line[instance_id] = None
         return False
 
-    def free(self, type_: str) -> str | None:
-        """Give a slot back. Returns the instance that may have it, taken out of the line."""
+    def free(self, type_: str) -> None:
+        """Give a slot back; whoever is first in line is not told."""
         self._used[type_] -= 1
-        return self.next_in_line(type_)
 
     def next_in_line(self, type_: str) -> str | None:
+        """The instance that may have a free slot, taken out of the line."""
         line = self._waiting[type_]
         if not line or self._used[type_] >= self._limits[type_]:
             return None

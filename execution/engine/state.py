@@ -96,6 +96,7 @@ class InstanceState:
     timers: dict[str, datetime] = field(default_factory=dict)  # retrying tasks that are not due yet
     scope: dict[str, dict[str, Any]] = field(default_factory=dict)  # the `tasks` root of expressions
     stop: dict[str, Any] | None = None  # the error that lets nothing new start
+    parked: bool = False  # by this owner: what was asked before knew nothing of it
     waiting_act: Act | None = None  # a cancel or pause asked while calls are in flight; still open in the inbox
     decided: set[str] = field(
         default_factory=set

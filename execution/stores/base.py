@@ -85,7 +85,7 @@ class NewAction:
 
 
 class Hold(Protocol):
-    """An instance nobody else may write until the `with` block ends: inside one transaction, row locked, fence taken."""
+    """An instance nobody else may write until the `with` block ends: in one transaction, row locked, fence taken."""
 
     state: InstanceState
     open_attempts: Sequence[AttemptRow]

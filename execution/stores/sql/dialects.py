@@ -160,7 +160,8 @@ class MysqlDialect(Dialect):
             f"t.{self.quote(column)} = v.{self.quote(column)}{self._collate(table, column)}" for column in match
         )
         sets = ", ".join(f"t.{self.quote(column)} = v.{self.quote(f'new_{column}')}" for column in changed)
-        return f"UPDATE {self.quote(table.name)} AS t JOIN (SELECT {first}{other * (count - 1)}) AS v ON {where} SET {sets}"  # noqa: S608
+        rows = f"SELECT {first}{other * (count - 1)}"
+        return f"UPDATE {self.quote(table.name)} AS t JOIN ({rows}) AS v ON {where} SET {sets}"  # noqa: S608
 
     def _collate(self, table: Table, column: str) -> str:
         return " COLLATE utf8mb4_bin" if table.kinds[column] == "text" else ""

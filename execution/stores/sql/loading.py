@@ -82,6 +82,8 @@ INSTANCES: Final = (
 TASKS: Final = (
     f"SELECT instance_id, {', '.join((*TASK_FIELDS, *TASK_ERROR))} FROM {TASK.name} WHERE instance_id IN ({{ids}})"  # noqa: S608
 )
+TAG_COLUMNS: Final = ("instance_id", "key", "value")
+TAGS: Final = f"SELECT {{columns}} FROM {TAG.name} WHERE instance_id IN ({{ids}})"  # noqa: S608
 OPEN_ATTEMPTS: Final = "SELECT {columns} FROM {table} WHERE instance_id IN ({ids}) AND status = 'started'"
 
 Compiled = Callable[[str], CompiledFlow]
@@ -111,8 +113,7 @@ class LoadSql:
             found[row[0]].add_task(row[1:])
         for attempt in self._open_attempts(cursor, begun) if begun else ():
             found[attempt.instance_id].open_attempts.append(attempt)
-        tags = f"SELECT instance_id, {cursor.dialect.names(('key', 'value'))} FROM {TAG.name} WHERE instance_id IN ({{ids}})"  # noqa: S608
-        for row in cursor.rows_in(tags, sorted(found)):
+        for row in cursor.rows_in(TAGS.format(columns=cursor.dialect.names(TAG_COLUMNS), ids="{ids}"), sorted(found)):
             found[row[0]].tags[row[1]] = row[2]
         return found
 

@@ -1,0 +1,202 @@
+"""What the queue calls, and who rings it. Messages are wake-ups: one short string, no state, no result.
+
+Losing, repeating, reordering or delaying one changes nothing but latency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import connections
+from django_q.models import Task
+from django_q.signals import post_spawn
+from django_q.tasks import async_task
+
+from disttask_project.kernel.ids import new_id
+from execution.engine.driver import Driver
+from execution.engine.hosting import Host
+from execution.engine.loading import current_store, engine_settings, failure_port, new_executors
+from execution.engine.processes import die_with_parent
+from execution.engine.sessions import CLUSTER_VARIABLE, CanaryStamp, DrainFlag, SessionSlots
+
+log = structlog.get_logger(__name__)
+
+MOST_HOPS = 20  # of a canary between clusters that share a queue
+_bell = threading.Lock()
+_rung_at = -1.0
+
+
+def join_queue() -> None:
+    """Called once at start-up: workers of the queue end with their parent."""
+    post_spawn.connect(_spawned, dispatch_uid="execution.jobs")
+
+
+def _spawned(**_: Any) -> None:
+    die_with_parent()
+
+
+def owner_name() -> str:
+    """The id of a session, and the `owner` of what it claims."""
+    return f"{socket.gethostname()[:24]}:{os.getpid()}:{new_id()[-12:]}"
+
+
+# Ringing
+
+
+def ring() -> None:
+    """Wake a driver after a start, unless one is awake or this process has just rung. Never raises."""
+    if not _may_ring():
+        return
+    try:
+        store = current_store()
+        beat = store.freshest_beat()
+        fresh = timedelta(seconds=engine_settings().beat_fresh)
+        if beat is None or store.now() - beat > fresh:
+            enqueue_drive("bell")
+    except Exception:
+        log.warning("bell_lost", exc_info=True)
+
+
+def _may_ring() -> bool:
+    global _rung_at  # noqa: PLW0603  a process has one bell
+    now = time.monotonic()
+    with _bell:
+        if now - _rung_at < engine_settings().ring_every and _rung_at >= 0:
+            return False
+        _rung_at = now
+    return True
+
+
+def enqueue_drive(note: str) -> None:
+    async_task("execution.jobs.drive", note, q_options={"save": False})
+
+
+# Called by the queue
+
+
+def drive(note: str) -> None:
+    """Run a session of the driver, unless this cluster has enough of them."""
+    try:
+        with _slots().taken() as has_slot:
+            if has_slot and not _drain_flag().is_up():
+                run_driver(ClusterHost())
+    except Exception:
+        log.exception("session_failed", note=note)
+    finally:
+        connections.close_all()
+
+
+def canary(word: str) -> None:
+    """Answer the supervisor of our cluster; another's canary is passed on to the queue again."""
+    try:
+        token, number, *hops = word.split(":")
+        if token == os.environ.get(CLUSTER_VARIABLE):
+            CanaryStamp(settings.HOME, token).write(f"{token}:{number}")
+            return
+        hop = int(hops[0]) + 1 if hops else 1
+        if hop <= MOST_HOPS:
+            async_task("execution.jobs.canary", f"{token}:{number}:{hop}", q_options={"save": False})
+    except Exception:
+        log.exception("canary_failed")
+
+
+def run_driver(host: Host) -> None:
+    """One session, to its end. Everything it needs is made here, after any fork."""
+    driver = Driver(
+        store=current_store(),
+        executors=new_executors(),
+        port=failure_port(),
+        settings=engine_settings(),
+        host=host,
+        owner=owner_name(),
+    )
+    asyncio.run(driver.run())
+
+
+class ClusterHost:
+    """A worker of the django-q2 cluster (`engine.hosting.Host`)."""
+
+    kind = "cluster"
+
+    def __init__(self) -> None:
+        self._drain = _drain_flag()
+        self._slots = _slots()
+
+    @property
+    def claim_seconds(self) -> float | None:
+        return engine_settings().session
+
+    @property
+    def end_seconds(self) -> float | None:
+        return float(settings.Q_CLUSTER["timeout"])
+
+    def should_go(self) -> bool:
+        return self._drain.is_up()
+
+    def hand_over(self, *, busy: bool) -> bool:
+        """An idle session just ends: the next start rings. A busy one stays where no worker is free for another."""
+        if not busy:
+            return True
+        return self._call_another("successor")
+
+    def call_help(self) -> None:
+        self._call_another("help")
+
+    def _call_another(self, note: str) -> bool:
+        if not self._slots.free():
+            return False
+        try:
+            enqueue_drive(note)
+        except Exception:
+            log.warning("bell_lost", exc_info=True)
+            return False
+        finally:
+            connections.close_all()
+        return True
+
+
+def _slots() -> SessionSlots:
+    return SessionSlots(settings.HOME, engine_settings().workers)
+
+
+def _drain_flag() -> DrainFlag:
+    return DrainFlag(settings.HOME, os.environ.get(CLUSTER_VARIABLE, "none"))
+
+
+class WatchedQueue:
+    """What `runcluster` asks of queue and store (`engine.supervisor.Queue`)."""
+
+    def needs_bell(self) -> bool:
+        store = current_store()
+        now = store.now()
+        beat = store.freshest_beat()
+        if beat is not None and now - beat <= timedelta(seconds=2 * engine_settings().beat_fresh):
+            return False
+        return store.has_due(now)
+
+    def ring(self) -> None:
+        enqueue_drive("due")
+
+    def send_canary(self, word: str) -> str:
+        return str(async_task("execution.jobs.canary", word, q_options={"save": True}))
+
+    def has_recorded(self, message_id: str) -> bool:
+        deleted, _ = Task.objects.filter(id=message_id).delete()
+        return bool(deleted)
+
+    def store_answers(self) -> bool:
+        try:
+            current_store().now()
+            Task.objects.filter(id="none").exists()
+        except Exception:
+            connections.close_all()
+            return False
+        return True
