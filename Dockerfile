@@ -26,5 +26,4 @@ ENV PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1 DISTTASK_HOST=0.0.0.0 DISTTASK_
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8080/healthz', timeout=2)"]
-# Threads: a request waits for the database, not for a core. Not more than a process's share of its connections.
-CMD ["gunicorn", "disttask_project.wsgi", "--bind", "0.0.0.0:8080", "--worker-class", "gthread", "--workers", "2", "--threads", "8", "--timeout", "60", "--graceful-timeout", "20", "--access-logfile", "/dev/null"]
+CMD ["gunicorn", "-c", "deploy/gunicorn.conf.py", "disttask_project.wsgi"]

@@ -27,6 +27,7 @@ MAX_DEPTH: Final = 6
 MAX_ITEMS: Final = 100
 # Control characters, and what some readers take for the end of a line or for a change of direction.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_FIRST: Final = ("timestamp", "level", "logger", "event")
 _PLAIN: Final = (str, int, float, bool, type(None), list, tuple, dict)
 _SHARED: Final[tuple[Any, ...]] = (
     structlog.contextvars.merge_contextvars,
@@ -79,6 +80,7 @@ def formatter(*, console: bool) -> logging.Formatter:
         foreign_pre_chain=[*_SHARED, structlog.stdlib.ExtraAdder()],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            _without_frames_of_refusals,
             structlog.processors.format_exc_info,
             _only_data,
             _redacted,
@@ -93,6 +95,13 @@ def _handler(output: str) -> dict[str, Any]:
         return {"class": "logging.StreamHandler", "stream": f"ext://sys.{output}"}
     # Watched: logrotate may move the file away.
     return {"class": "logging.handlers.WatchedFileHandler", "filename": output, "encoding": "utf-8"}
+
+
+def _without_frames_of_refusals(_logger: Any, _method: str, event: Event) -> Event:
+    """A scanner's wrong Host header is one line; where in Django it was noticed helps nobody."""
+    if str(event.get("logger", "")).startswith("django.security"):
+        event.pop("exc_info", None)
+    return event
 
 
 def _only_data(_logger: Any, _method: str, event: Event) -> Event:
@@ -143,6 +152,7 @@ def _cut(text: str, limit: int) -> str:
 
 
 def _json_line(_logger: Any, _method: str, event: Event) -> str:
+    event = {**{key: event[key] for key in _FIRST if key in event}, **event}
     line = json.dumps(event, ensure_ascii=False, default=str)
     if len(line) <= MAX_LINE:
         return line

@@ -127,6 +127,7 @@ STATIC_URL = "static/"
 STATICFILES_DIRS = [folder for folder in [_beside("static")] if folder.is_dir()]
 STATIC_ROOT = HOME / "staticfiles"
 STATIC_ROOT.mkdir(exist_ok=True)
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 # From the finders where nobody ran collectstatic, so that `make run` needs no such step.
 WHITENOISE_USE_FINDERS = not any(STATIC_ROOT.iterdir())
 
