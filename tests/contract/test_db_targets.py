@@ -1,0 +1,410 @@
+"""The db type against a real target on the vendor of this run's store: SQLite, MariaDB or PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+
+from disttask_project.kernel import json
+from execution.domain.outcome import Sort, TaskFailed
+from execution.executors.db import work
+from execution.executors.db.config import OPERATORS
+from execution.executors.db.executor import DbExecutor
+from execution.executors.db.sessions import Session
+from execution.executors.db.spec import ConnectionSpec
+from execution.executors.db.work import barrier_key
+from execution.executors.options import DbOptions, database_place
+from tests.unit.execution.executors.calls import call
+
+pytestmark = [pytest.mark.store, pytest.mark.django_db(transaction=True)]
+NAME = f"disttask_target_{os.getpid()}"
+IDENTITY = {
+    "sqlite": "INTEGER PRIMARY KEY AUTOINCREMENT",
+    "mysql": "INTEGER PRIMARY KEY AUTO_INCREMENT",
+    "postgresql": "SERIAL PRIMARY KEY",
+}
+
+
+@pytest.fixture
+def url(tmp_path: Path, transactional_db: None) -> Iterator[str]:
+    """An empty database of its own, beside the engine's."""
+    del transactional_db
+    own = connections["default"]
+    if own.vendor == "sqlite":
+        (tmp_path / "target.sqlite3").touch()
+        yield f"sqlite:///{tmp_path}/target.sqlite3"
+        return
+    with own.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {NAME}")
+    parts = own.settings_dict
+    user = f"{parts['USER']}:{parts['PASSWORD']}" if parts["PASSWORD"] else parts["USER"]
+    scheme = {"mysql": "mysql", "postgresql": "postgres"}[own.vendor]
+    port = f":{parts['PORT']}" if parts["PORT"] else ""
+    yield f"{scheme}://{user}@{parts['HOST'] or '127.0.0.1'}{port}/{NAME}"
+    with own.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE {NAME}")
+
+
+@pytest.fixture
+def target(url: str) -> Iterator[Target]:
+    made = Target(url)
+    yield made
+    made.close()
+
+
+class Target:
+    """The executor on `orders`, and a second session to look and to stand in the way."""
+
+    def __init__(self, url: str) -> None:
+        tables = {"orders": None, "people": ["id", "name"]}
+        raw = {"url": url, "tables": tables, "max_rows": 50, "statement_timeout": 5}
+        self.options = DbOptions(connections={"default": raw, "bare": {**raw, "create_barrier": False}})
+        self.executor = DbExecutor(self.options)
+        self.other = DbExecutor(self.options)
+        self.vendor = connections["default"].vendor
+        self.sql(
+            f"CREATE TABLE orders (id {IDENTITY[self.vendor]}, order_id VARCHAR(20) UNIQUE NOT NULL, "
+            "note VARCHAR(20), amount INTEGER, price DECIMAL(20, 4), paid_at TIMESTAMP NULL)"
+        )
+        self.sql("CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(20), salary INTEGER)")
+
+    @property
+    def session(self) -> Session:
+        return self.other._sessions.take(self.other._spec("default")[0], deadline=time.monotonic() + 5)
+
+    def sql(self, text: str) -> list[Any]:
+        cursor = self.session.connection.cursor()
+        cursor.execute(text)
+        return list(cursor.fetchall()) if cursor.description else []
+
+    def do(self, key: str = "k", timeout: float = 5, run: int = 1, **config: Any) -> Any:
+        return self.executor.execute(call({"table": "orders", **config}, key=key, timeout=timeout, run=run)).value
+
+    def refused(self, key: str = "k", timeout: float = 5, **config: Any) -> tuple[Sort, str]:
+        with pytest.raises(TaskFailed) as caught:
+            self.do(key, timeout, **config)
+        return caught.value.failure.sort, caught.value.failure.code
+
+    def insert(self, order: str, **data: Any) -> Any:
+        return self.do(f"key-{order}", operation="insert", data={"order_id": order, **data})
+
+    def close(self) -> None:
+        asyncio.run(self.executor.close())
+        asyncio.run(self.other.close())
+
+
+def test_it_inserts_and_returns(target: Target) -> None:
+    data = {"order_id": "o1", "amount": 100, "price": "19.9900", "note": "付款"}
+    value = target.do(operation="insert", data=data, returning=["id", "order_id", "price", "note"])
+    assert value == {"affected": 1, "rows": [{"id": 1, "order_id": "o1", "price": _price(target), "note": "付款"}]}
+
+
+def _price(target: Target) -> Any:
+    return 19.99 if target.vendor == "sqlite" else "19.9900"  # SQLite has no decimals
+
+
+def test_it_updates_matched_rows_and_counts_unchanged_ones(target: Target) -> None:
+    target.insert("o1", amount=1)
+    target.insert("o2", amount=1)
+    change: dict[str, Any] = {"operation": "update", "data": {"amount": 1}, "where": {"amount": 1}}
+    assert target.do("a", **change) == {"affected": 2}
+    value = target.do(
+        "b", operation="update", data={"note": "x"}, where={"order_id": "o2"}, returning=["order_id", "note"]
+    )
+    assert value == {"affected": 1, "rows": [{"order_id": "o2", "note": "x"}]}
+    assert target.do("c", operation="update", data={"note": "y"}, where={"order_id": "no"}) == {"affected": 0}
+
+
+def test_it_deletes_and_returns(target: Target) -> None:
+    target.insert("o1", amount=7)
+    value = target.do(operation="delete", where={"order_id": "o1"}, returning=["order_id", "amount"])
+    assert value == {"affected": 1, "rows": [{"order_id": "o1", "amount": 7}]}
+    assert target.sql("SELECT COUNT(*) FROM orders") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ({"amount": 2}, ["b"]),
+        ({"amount": {"!=": 2}}, ["a", "c"]),
+        ({"amount": {">": 1, "<": 3}}, ["b"]),
+        ({"amount": {">=": 2}}, ["b", "c"]),
+        ({"amount": {"<=": 1}}, ["a"]),
+        ({"amount": {"in": [1, 3, 9]}}, ["a", "c"]),
+        ({"amount": {"between": [2, 3]}}, ["b", "c"]),
+        ({"note": {"like": "n_%"}}, ["a", "b"]),
+        ({"note": {"is_null": True}}, ["c"]),
+        ({"note": {"is_null": False}, "amount": {">": 1}}, ["b"]),
+        ({}, ["a", "b", "c"]),
+    ],
+)
+def test_it_selects_by_every_operator(target: Target, where: dict[str, Any], found: list[str]) -> None:
+    for number, order in enumerate("abc", start=1):
+        target.insert(order, amount=number, note=f"n{number}" if number < 3 else None)
+    rows = target.do(operation="select", where=where, returning=["order_id"])["rows"]
+    assert sorted(row["order_id"] for row in rows) == found
+
+
+def test_it_caps_the_rows_it_reads(target: Target) -> None:
+    for number in range(60):
+        target.insert(f"o{number}")
+    value = target.do(operation="select", limit=10)
+    assert (len(value["rows"]), value["truncated"]) == (10, True)
+    assert len(target.do(operation="select", limit=1_000)["rows"]) == 50
+    assert "truncated" not in target.do(operation="select", where={"order_id": "o1"})
+
+
+def test_it_gives_values_that_json_can_hold(target: Target) -> None:
+    target.insert("o1", paid_at="2026-11-23 10:00:00", price="0.1000")
+    row = target.do(operation="select")["rows"][0]
+    assert json.fault_in(row) is None
+    assert row["paid_at"].replace("T", " ").startswith("2026-11-23 10:00:00")
+
+
+def test_it_answers_a_repeat_from_the_barrier(target: Target) -> None:
+    config: dict[str, Any] = {"operation": "insert", "data": {"order_id": "o1"}, "returning": ["id"]}
+    first = target.do("same", **config)
+    assert [target.do("same", **config) for _ in range(3)] == [first] * 3
+    assert target.sql("SELECT COUNT(*) FROM orders") == [(1,)]
+    add: dict[str, Any] = {"operation": "update", "data": {"note": "x"}, "where": {"order_id": "o1"}}
+    assert target.do("same", **add) == {"affected": 1}
+    target.do("same", operation="delete", where={"order_id": "o1"})
+    assert target.do("same", **config) == first  # already done under this key, so not done again
+    assert target.do("same", run=2, **config)["affected"] == 1  # a new run is new work
+    assert target.sql("SELECT COUNT(*) FROM orders") == [(1,)]
+
+
+def test_it_leaves_no_barrier_behind_a_failure(target: Target) -> None:
+    target.insert("o1")
+    config: dict[str, Any] = {"operation": "insert", "data": {"order_id": "o1"}}
+    assert target.refused("again", **config) == (Sort.REFUSED, "DB_CONSTRAINT")
+    target.do("gone", operation="delete", where={"order_id": "o1"})
+    assert target.do("again", **config) == {"affected": 1}
+
+
+def test_one_of_many_at_once_does_the_work(target: Target) -> None:
+    config: dict[str, Any] = {"operation": "insert", "data": {"order_id": "o1"}, "returning": ["id"]}
+    target.insert("warm")
+    answers: list[Any] = []
+
+    def work() -> None:
+        try:
+            answers.append(target.do("same", **config))
+        except TaskFailed as error:
+            answers.append(error.failure.code)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    done = [answer for answer in answers if isinstance(answer, dict)]
+    assert all(answer == done[0] for answer in done)
+    assert {answer for answer in answers if isinstance(answer, str)} <= {"DB_DEADLOCK", "DB_LOCK_TIMEOUT"}
+    assert target.sql("SELECT COUNT(*) FROM orders WHERE order_id = 'o1'") == [(1,)]
+
+
+def test_it_touches_no_more_rows_than_allowed(target: Target) -> None:
+    for number in range(5):
+        target.insert(f"o{number}", amount=1)
+    change: dict[str, Any] = {"operation": "update", "data": {"amount": 2}, "where": {"amount": 1}}
+    assert target.refused(limit=4, **change) == (Sort.REFUSED, "DB_TOO_MANY_ROWS")
+    assert target.refused(operation="delete", where={"amount": 1}, limit=4)[1] == "DB_TOO_MANY_ROWS"
+    assert target.sql("SELECT COUNT(*) FROM orders WHERE amount = 1") == [(5,)]
+    assert target.do(limit=5, **change) == {"affected": 5}
+
+
+def test_it_gives_up_on_a_locked_row_by_its_deadline(target: Target) -> None:
+    target.insert("o1", amount=1)
+    other = target.session.connection.cursor()
+    other.execute("BEGIN IMMEDIATE" if target.vendor == "sqlite" else "BEGIN")
+    other.execute("UPDATE orders SET amount = 9 WHERE order_id = 'o1'")
+    started = time.monotonic()
+    sort, code = target.refused(timeout=1.2, operation="update", data={"amount": 2}, where={"order_id": "o1"})
+    assert time.monotonic() - started < 3
+    assert sort is Sort.REFUSED_NOW
+    assert code in {"DB_LOCK_TIMEOUT", "TIMEOUT"}
+    other.execute("ROLLBACK")
+    assert target.do(operation="update", data={"amount": 2}, where={"order_id": "o1"}) == {"affected": 1}
+
+
+@pytest.mark.parametrize(
+    ("config", "code"),
+    [
+        ({"operation": "insert", "data": {"order_id": None}}, "DB_CONSTRAINT"),
+        ({"operation": "insert", "data": {"order_id": "a", "nope": 1}}, "DB_UNKNOWN_COLUMN"),
+        ({"operation": "select", "where": {"nope": 1}}, "DB_UNKNOWN_COLUMN"),
+        ({"operation": "select", "returning": ["nope"]}, "DB_UNKNOWN_COLUMN"),
+        ({"operation": "select", "table": "people", "returning": ["salary"]}, "DB_UNKNOWN_COLUMN"),
+        ({"operation": "select", "table": "people", "where": {"salary": {">": 1}}}, "DB_UNKNOWN_COLUMN"),
+        ({"operation": "select", "table": "disttask_barrier"}, "DB_TABLE_DENIED"),
+        ({"operation": "select", "table": "other"}, "DB_TABLE_DENIED"),
+        ({"operation": "delete"}, "BAD_CONFIG"),
+        ({"operation": "update", "data": {"amount": 1}, "where": {}}, "BAD_CONFIG"),
+        ({"operation": "drop"}, "BAD_CONFIG"),
+    ],
+)
+def test_it_refuses_for_good(target: Target, config: dict[str, Any], code: str) -> None:
+    assert target.refused(**config) == (Sort.REFUSED, code)
+
+
+def test_it_refuses_values_that_do_not_fit(target: Target) -> None:
+    if target.vendor == "sqlite":  # which takes any value in any column
+        assert target.insert("x" * 30) == {"affected": 1}
+        return
+    assert target.refused(operation="insert", data={"order_id": "x" * 30}) == (Sort.REFUSED, "DB_DATA")
+    assert target.refused(operation="insert", data={"order_id": "a", "amount": "abc"}) == (Sort.REFUSED, "DB_DATA")
+
+
+def test_it_shows_only_the_allowed_columns(target: Target) -> None:
+    target.sql("INSERT INTO people VALUES (1, 'li', 9999)")
+    assert target.do(table="people", operation="select")["rows"] == [{"id": 1, "name": "li"}]
+
+
+def test_it_comes_back_after_the_server_dropped_it(target: Target) -> None:
+    target.insert("o1")
+    session = target.executor._sessions.take(target.executor._spec("default")[0], deadline=time.monotonic() + 5)
+    if target.vendor == "sqlite":
+        session.connection.close()
+        session.used_at = 0
+    elif target.vendor == "mysql":
+        target.sql(f"KILL {session.connection.thread_id()}")
+        assert target.refused(operation="select") == (Sort.REFUSED_NOW, "DB_CONNECTION_LOST")
+    else:
+        target.sql(f"SELECT pg_terminate_backend({session.connection.info.backend_pid})")
+        assert target.refused(operation="select") == (Sort.REFUSED_NOW, "DB_CONNECTION_LOST")
+    assert len(target.do(operation="select")["rows"]) == 1
+
+
+def test_a_connection_lost_at_commit_is_maybe_applied(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    if target.vendor == "sqlite":
+        pytest.skip("a file has no connection to lose")
+    target.insert("o1")
+    commit = work._commit
+
+    def cut(session: Session) -> None:
+        if target.vendor == "mysql":
+            target.sql(f"KILL {session.connection.thread_id()}")
+        else:
+            target.sql(f"SELECT pg_terminate_backend({session.connection.info.backend_pid})")
+        commit(session)
+
+    monkeypatch.setattr(work, "_commit", cut)
+    config: dict[str, Any] = {"operation": "insert", "data": {"order_id": "o2"}}
+    assert target.refused("lost", **config) == (Sort.MAYBE_APPLIED, "DB_COMMIT_UNKNOWN")
+    monkeypatch.undo()
+    assert target.do("lost", **config) == {"affected": 1}
+    assert target.sql("SELECT COUNT(*) FROM orders WHERE order_id = 'o2'") == [(1,)]
+
+
+def test_it_makes_its_barrier_only_where_it_may(target: Target, settings: Any) -> None:
+    config: dict[str, Any] = {"connection": "bare", "operation": "insert", "data": {"order_id": "o1"}}
+    assert target.refused(**config) == (Sort.REFUSED, "DB_BARRIER_MISSING")
+    settings.DISTTASK = {**settings.DISTTASK, "DB_CONNECTIONS": dict(target.options.connections)}
+    call_command("createbarrier", "bare")
+    assert target.do(**config) == {"affected": 1}
+    with pytest.raises(CommandError, match=r"db\.connections\.nowhere"):
+        call_command("createbarrier", "nowhere")
+
+
+def test_it_never_touches_the_engines_own_tables(url: str) -> None:
+    spec = ConnectionSpec(alias="default", vendor="sqlite", name=url.removeprefix("sqlite:///"))
+    options = DbOptions(
+        connections={"default": {"url": f"sqlite:///{spec.name}", "tables": ["execution_instance", "*"]}},
+        engine_databases=frozenset({database_place("sqlite", "", 0, spec.name)}),
+        engine_tables=frozenset({"execution_instance"}),
+    )
+    with pytest.raises(TaskFailed) as caught:
+        DbExecutor(options).execute(call({"operation": "select", "table": "Execution_Instance"}))
+    assert caught.value.failure.code == "DB_TABLE_DENIED"
+
+
+HOSTILE = [
+    *("a; DROP TABLE orders", "a--", "a/*", "a' OR '1'='1", 'a" OR "1"="1', "a` OR `1`=`1", "order_id) VALUES (1)--"),
+    *("order_id = 1 OR 1", "1=1", "(SELECT 1)", "*", "orders.order_id", "a.b.c", "", " ", "order_id ", " order_id"),
+    *("order_id\x00", "order_id\n", "order_id\t", "order_id\\", '"order_id"', "`order_id`", "[order_id]", "'order_id'"),
+    *(
+        "order_id%s",
+        "order_id%",
+        "%(a)s",
+        "?",
+        "$1",
+        ":a",
+        "@a",
+        "@@version",
+        "rowid;",
+        "café",
+        "ｏｒｄｅｒ＿ｉｄ",
+        "订单",
+    ),
+    *("order_id" * 20, "0order", "-", "order-id", "order id", "order_id,amount", "order_id AS x", "order_id/**/"),
+    *(
+        "CAST(1 AS int)",
+        "pg_sleep(5)",
+        "sleep(5)",
+        "load_extension('x')",
+        "1e1",
+        "0x41",
+        "\u202eorder_id",
+        "order_id\u200b",
+    ),
+    *(
+        '"a" = "a" --',
+        "``",
+        '""',
+        "''",
+        "order_id;--",
+        "order_id UNION SELECT 1",
+        "x' AND 1=(SELECT COUNT(*) FROM t)--",
+    ),
+]
+
+
+@pytest.mark.parametrize("place", ["table", "data", "where", "returning", "operator", "operation", "connection"])
+def test_no_identifier_escapes(target: Target, place: str) -> None:
+    target.insert("o1", amount=1)
+    for hostile in HOSTILE:
+        config: dict[str, Any] = {"operation": "update", "data": {"amount": 2}, "where": {"order_id": "none"}}
+        if place in {"table", "operation", "connection"}:
+            config[place] = hostile
+        elif place == "data":
+            config["data"] = {hostile: 2}
+        elif place == "where":
+            config["where"] = {hostile: "none"}
+        elif place == "operator":
+            config["where"] = {"order_id": {hostile: "none"}}
+        else:
+            config["returning"] = [hostile]
+        sort, code = target.refused(**config)
+        assert sort is Sort.REFUSED, hostile
+        assert code in {
+            "BAD_CONFIG", "DB_TABLE_DENIED", "DB_UNKNOWN_COLUMN", "DB_UNKNOWN_CONNECTION"
+        }, hostile  # fmt: skip
+    assert target.sql("SELECT order_id, amount FROM orders") == [("o1", 1)]
+
+
+def test_no_value_escapes(target: Target) -> None:
+    for number, hostile in enumerate(HOSTILE):
+        value = hostile.replace("\x00", "")[:20]
+        target.insert(f"o{number}", note=value)
+        rows = target.do(operation="select", where={"note": value, "order_id": f"o{number}"})["rows"]
+        assert [row["note"] for row in rows] == [value]
+    for operator in OPERATORS[:6]:
+        target.do(operation="select", where={"note": {operator: "' OR 1=1 --"}})
+    assert target.do(operation="select", where={"note": {"in": ["') OR ('1'='1"]}})["rows"] == []
+    assert target.sql("SELECT COUNT(*) FROM orders") == [(len(HOSTILE),)]
+
+
+def test_the_barrier_key_is_the_calls() -> None:
+    assert barrier_key(call(key="k"), "insert") == ("k", "task:r1", "insert")
+    assert barrier_key(call(key="k", run=2), "insert") == ("k", "task:r2", "insert")
+    assert len(barrier_key(call(key="k" * 300), "insert")[0]) == 64
