@@ -11,20 +11,18 @@ import socket
 import threading
 import time
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import connections
 from django_q.models import Task
-from django_q.signals import post_spawn
 from django_q.tasks import async_task
 
 from disttask_project.kernel.ids import new_id
 from execution.engine.driver import Driver
 from execution.engine.hosting import Host
 from execution.engine.loading import current_store, engine_settings, failure_port, new_executors
-from execution.engine.processes import die_with_parent
+from execution.engine.processes import bind_family
 from execution.engine.sessions import CLUSTER_VARIABLE, CanaryStamp, DrainFlag, SessionSlots
 
 log = structlog.get_logger(__name__)
@@ -35,12 +33,9 @@ _rung_at = -1.0
 
 
 def join_queue() -> None:
-    """Called once at start-up: workers of the queue end with their parent."""
-    post_spawn.connect(_spawned, dispatch_uid="execution.jobs")
-
-
-def _spawned(**_: Any) -> None:
-    die_with_parent()
+    """Called once at start-up. In a cluster that `runcluster` watches, all processes end with their parents."""
+    if CLUSTER_VARIABLE in os.environ:
+        bind_family()
 
 
 def owner_name() -> str:

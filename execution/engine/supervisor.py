@@ -15,7 +15,7 @@ from typing import Final, Protocol
 import structlog
 
 from disttask_project.kernel.ids import new_id
-from execution.engine.processes import kill_all, members
+from execution.engine.processes import kill_all, leader_of, members, read_leader
 from execution.engine.sessions import CLUSTER_VARIABLE, CanaryStamp, DrainFlag, SessionSlots, run_folder
 from execution.engine.settings import EngineSettings
 
@@ -57,26 +57,27 @@ class Canary:
 
 
 class Cluster:
-    """One life of the queue cluster: a process group, and everything that carries its token."""
+    """One life of the queue cluster: a session of processes that knows its token."""
 
     def __init__(self, command: Sequence[str], *, home: Path, environment: Mapping[str, str]) -> None:
         self.token = new_id()
         self.drain = DrainFlag(home, self.token)
         self.stamp = CanaryStamp(home, self.token)
         self.started = time.monotonic()
-        self._record = run_folder(home) / "cluster"
-        # Written before the start: whoever comes after us must find the processes even if we die right here.
-        self._record.write_text(self.token)
         self._process = subprocess.Popen(
             command, env={**environment, CLUSTER_VARIABLE: self.token}, start_new_session=True
         )
+        self._leader = leader_of(self._process.pid)
+        # For whoever comes after us, should we be killed. (The cluster ends with us then, where the kernel helps.)
+        self._record = run_folder(home) / "cluster"
+        self._record.write_text(f"{self.token} {self._leader}")
 
     @property
     def exit_code(self) -> int | None:
         return self._process.poll()
 
     def end(self) -> None:
-        left = kill_all(self.token)
+        left = kill_all(self._leader)
         if left:
             log.error("cluster_processes_left", pids=list(left))
         self._process.wait(5)
@@ -90,11 +91,12 @@ class Cluster:
         record = run_folder(home) / "cluster"
         if not record.exists():
             return
-        token = record.read_text().strip()
-        pids = members(token) if token else []
-        if pids:
+        token, _, rest = record.read_text().partition(" ")
+        leader = read_leader(rest)
+        pids = members(leader) if leader is not None else []
+        if leader is not None and pids:
             log.warning("leftover_cluster_ended", pids=pids)
-            kill_all(token)
+            kill_all(leader)
         DrainFlag(home, token or "none").lower()
         CanaryStamp(home, token or "none").remove()
         record.unlink(missing_ok=True)
