@@ -50,7 +50,8 @@ class ServiceCommand(BaseCommand):
     @property
     def console(self) -> Console:
         """For tables; as wide as the terminal, plain where there is none."""
-        return Console(file=self.stdout, soft_wrap=not self.stdout.isatty())
+        out: Any = self.stdout
+        return Console(file=out, soft_wrap=not self.stdout.isatty())
 
     def print_json(self, value: Any) -> None:
         self.stdout.write(json.dumps(value))

@@ -67,7 +67,7 @@ class BrowsableRenderer(BrowsableAPIRenderer):
     template = "rest_framework/disttask.html"
 
     def get_raw_data_form(self, data: Any, view: Any, method: str, request: Any) -> Any:
-        form_class_instance = super().get_raw_data_form(data, view, method, request)  # type: ignore[no-untyped-call]
+        form_class_instance = super().get_raw_data_form(data, view, method, request)
         example = view.example_body(method) if hasattr(view, "example_body") else None
         if form_class_instance and example:
             field = form_class_instance.fields["_content"]

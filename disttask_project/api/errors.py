@@ -97,15 +97,14 @@ def answer_for(error: Exception) -> Answer | None:
         )
     for kind, status, symbol, message in PROTOCOL:
         if isinstance(error, kind):
-            detail = getattr(error, "detail", None)
-            told = detail if isinstance(detail, Message) else message
+            told = getattr(error, "told", message)
             return Answer(status=status, symbol=symbol, message=translated(told), headers=_retry_after(error))
     return None
 
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response:
     """DRF's exception handler: every error leaves in the envelope, and none as a bare 500."""
-    set_rollback()  # type: ignore[no-untyped-call]
+    set_rollback()
     answer = answer_for(error)
     if answer is None:
         logger.exception("api_error", exc_info=error)
@@ -179,7 +178,7 @@ def _retry_after(error: Exception) -> dict[str, str] | None:
     if isinstance(error, kernel.TooMany):
         seconds = error.retry_after
     elif isinstance(error, exceptions.Throttled):
-        seconds = error.wait
+        seconds = getattr(error, "wait", None)
     elif isinstance(error, kernel.Unavailable | OperationalError | InterfaceError):
         seconds = RETRY_SECONDS
     return None if seconds is None else {"Retry-After": str(max(1, math.ceil(seconds)))}

@@ -21,8 +21,8 @@ class BodyTooLarge(APIException):
 
     def __init__(self, limit: int) -> None:
         super().__init__()
-        # DRF would turn a lazy message into plain text; ours is translated when it is rendered.
-        self.detail = text("The body is larger than {limit} bytes.", limit=limit)
+        # Not `detail`: DRF turns that into plain text at once, while ours is translated when it is rendered.
+        self.told = text("The body is larger than {limit} bytes.", limit=limit)
 
 
 class StrictJSONParser(BaseParser):

@@ -57,10 +57,13 @@ class ApiView(APIView):
 
     permissions: ClassVar[Mapping[str, str]] = {}
     bodies: ClassVar[Mapping[str, Spec]] = {}
+    free_bodies: ClassVar[Mapping[str, Any]] = {}  # any JSON, with an example
     filters: ClassVar[Mapping[str, Spec]] = {}
     families: ClassVar[tuple[str, ...]] = ()
     answers: ClassVar[Mapping[str, Any]] = {}
+    raw_answers: ClassVar[Mapping[str, Any]] = {}  # media types that leave without the envelope
     statuses: ClassVar[Mapping[str, int]] = {}
+    may_be_pending: ClassVar[bool] = False
     summaries: ClassVar[Mapping[str, str]] = {}
     tag: ClassVar[str] = ""
 
@@ -85,14 +88,17 @@ class ApiView(APIView):
         """The declared filters of this method, checked. `lang` and `format` are everywhere."""
         spec = self.filters.get(str(self.request.method), {})
         given = {
-            key: value
+            key: str(value)
             for key, value in self.request.query_params.items()
             if key in spec or key not in ("lang", "format")
         }
         return read_query(spec, given, families=self.families)
 
     def example_body(self, method: str) -> dict[str, Any] | None:
-        return example_of(self.bodies[method]) if method in self.bodies else None
+        if method in self.bodies:
+            return example_of(self.bodies[method])
+        example: dict[str, Any] | None = self.free_bodies.get(method)
+        return example
 
     def created(self, data: Any) -> Response:
         return Response(data, status=201)
