@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from disttask_project.kernel.errors import Forbidden
+from disttask_project.kernel.messages import text
 
 Source = Literal["console", "rest", "grpc", "cli", "engine", "code"]
 
@@ -28,7 +29,15 @@ class Actor:
     def require(self, permission: str) -> None:
         """Raise `Forbidden`, naming the permission, unless it is held."""
         if not self.may(permission):
-            raise Forbidden(f"{self.name or 'Nobody'} may not do this: the permission {permission} is missing.")
+            if not self.name:
+                raise Forbidden(text("Sign in first: the permission {permission} is needed.", permission=permission))
+            raise Forbidden(
+                text(
+                    "{name} may not do this: the permission {permission} is missing.",
+                    name=self.name,
+                    permission=permission,
+                )
+            )
 
 
 def system_actor(name: str = "system", *, source: Source = "code") -> Actor:

@@ -11,7 +11,9 @@ import hashlib
 import json
 from typing import Any, Final
 
+from disttask_project.kernel import messages
 from disttask_project.kernel.errors import Malformed
+from disttask_project.kernel.messages import Message
 
 MAX_DEPTH: Final = 100
 INT_MIN: Final = -(2**63)
@@ -26,7 +28,7 @@ def loads(text: str | bytes) -> JSON:
         try:
             text = text.decode("utf-8")
         except UnicodeDecodeError as error:
-            raise Malformed(f"The body is not UTF-8 (byte {error.start}).", symbol="BAD_JSON") from error
+            raise _malformed(messages.text("The body is not UTF-8 (byte {position}).", position=error.start)) from error
     try:
         value = json.loads(
             text,
@@ -36,14 +38,19 @@ def loads(text: str | bytes) -> JSON:
             parse_float=_finite,
         )
     except RecursionError as error:
-        raise Malformed("The JSON is nested too deeply.", symbol="BAD_JSON") from error
+        raise _malformed(messages.text("The JSON is nested too deeply.")) from error
     except json.JSONDecodeError as error:
-        raise Malformed(
-            f"Not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}.", symbol="BAD_JSON"
+        raise _malformed(
+            messages.text(
+                "Not valid JSON: {reason} at line {line}, column {column}.",
+                reason=error.msg,
+                line=error.lineno,
+                column=error.colno,
+            )
         ) from error
     fault = fault_in(value)
     if fault:
-        raise Malformed(f"Not acceptable JSON: {fault}.", symbol="BAD_JSON")
+        raise _malformed(messages.text("Not acceptable JSON: {fault}.", fault=fault))
     return value
 
 
@@ -52,13 +59,13 @@ def loads_stored(text: str) -> JSON:
     return json.loads(text)
 
 
-def fault_in(value: JSON) -> str | None:
+def fault_in(value: JSON) -> Message | None:
     """What keeps a decoded value from being stored faithfully everywhere, or None. Iterative: depth is bounded."""
     stack: list[tuple[Any, int]] = [(value, 1)]
     while stack:
         item, depth = stack.pop()
         if depth > MAX_DEPTH:
-            return f"nesting deeper than {MAX_DEPTH}"
+            return messages.text("nesting deeper than {most}", most=MAX_DEPTH)
         if isinstance(item, str):
             fault = _text_fault(item)
             if fault:
@@ -66,7 +73,7 @@ def fault_in(value: JSON) -> str | None:
         elif isinstance(item, dict):
             for key, inner in item.items():
                 if not isinstance(key, str):
-                    return "a key that is not a string"
+                    return messages.text("a key that is not a string")
                 fault = _text_fault(key)
                 if fault:
                     return fault
@@ -75,9 +82,9 @@ def fault_in(value: JSON) -> str | None:
             stack.extend((inner, depth + 1) for inner in item)
         elif isinstance(item, float):
             if item != item or item in (float("inf"), float("-inf")):  # noqa: PLR0124  NaN is unlike itself
-                return "a number that is not finite"
+                return messages.text("a number that is not finite")
         elif isinstance(item, int) and not INT_MIN <= item <= INT_MAX:
-            return "an integer beyond 64 bits (send it as a string)"
+            return messages.text("an integer beyond 64 bits (send it as a string)")
     return None
 
 
@@ -107,20 +114,20 @@ def clean_text(text: str) -> str:
     return text
 
 
-def _text_fault(text: str) -> str | None:
+def _text_fault(text: str) -> Message | None:
     if "\x00" in text:
-        return "a NUL character"
+        return messages.text("a NUL character")
     if text.isascii():
         return None
     try:
         text.encode()
     except UnicodeEncodeError:
-        return "a lone surrogate"
+        return messages.text("a lone surrogate")
     return None
 
 
 def _refuse_constant(name: str) -> None:
-    raise Malformed(f"Not valid JSON: {name} is no JSON number.", symbol="BAD_JSON")
+    raise _malformed(messages.text("Not valid JSON: {name} is no JSON number.", name=name))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -128,19 +135,25 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(result) != len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise Malformed(f"Not acceptable JSON: the key {twice!r} stands twice in one object.", symbol="BAD_JSON")
+        raise _malformed(
+            messages.text("Not acceptable JSON: the key {key} stands twice in one object.", key=repr(twice))
+        )
     return result
 
 
 def _bounded_int(text: str) -> int:
     # 20 characters hold every 64-bit integer with its sign; longer ones would cost quadratic time to parse.
     if len(text) > 20 or not INT_MIN <= (number := int(text)) <= INT_MAX:
-        raise Malformed("Not acceptable JSON: an integer beyond 64 bits (send it as a string).", symbol="BAD_JSON")
+        raise _malformed(messages.text("Not acceptable JSON: an integer beyond 64 bits (send it as a string)."))
     return number
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number in (float("inf"), float("-inf")):
-        raise Malformed(f"Not acceptable JSON: {text[:40]} is out of range.", symbol="BAD_JSON")
+        raise _malformed(messages.text("Not acceptable JSON: {number} is out of range.", number=text[:40]))
     return number
+
+
+def _malformed(message: Message) -> Malformed:
+    return Malformed(message, symbol="BAD_JSON")

@@ -123,3 +123,15 @@ def test_it_writes_to_a_file(tmp_path: Any) -> None:
         for handler in root.handlers:
             handler.close()
         root.handlers, root.level = handlers, level
+
+
+def test_it_spends_one_short_line_on_a_wrong_host_header() -> None:
+    lines = Lines(console=False)
+    logger = logging.getLogger("django.security.DisallowedHost")
+    before = logger.handlers, logger.propagate
+    logger.handlers, logger.propagate = lines.logger.handlers, False
+    try:
+        logger.error("Invalid HTTP_HOST header", exc_info=ValueError("x"))
+    finally:
+        logger.handlers, logger.propagate = before
+    assert "exception" not in lines.objects()[0]
