@@ -30,7 +30,8 @@ ICONS: Final[dict[str, str]] = {
     + '<circle cx="8" cy="8" r="1.6" fill="currentColor"/>',
     "copy": _line("M6 5.6h6.4v7.6H6zM9.6 5.4V2.8H3.6v7.6h2.2"),
     "link": _line(
-        "M6.6 9.4l2.8-2.8M7.4 4.8l1.4-1.4a2.7 2.7 0 0 1 3.8 3.8l-1.4 1.4M8.6 11.2l-1.4 1.4a2.7 2.7 0 0 1-3.8-3.8l1.4-1.4"
+        "M6.6 9.4l2.8-2.8M7.4 4.8l1.4-1.4a2.7 2.7 0 0 1 3.8 3.8l-1.4 1.4"
+        "M8.6 11.2l-1.4 1.4a2.7 2.7 0 0 1-3.8-3.8l1.4-1.4"
     ),
     "search": '<circle fill="none" stroke="currentColor" stroke-width="1.6" cx="7" cy="7" r="4.2"/>'
     + _line("M10.2 10.2l3.4 3.4"),

@@ -50,9 +50,7 @@ class ApiTokenAdmin(ConsoleAdmin):
             "may_add": request.user.has_perm(ADD),
             "may_delete": request.user.has_perm(DELETE),
         }
-        response = self.page(request, "console/tokens.html", context | (extra_context or {}))
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return self.page(request, "console/tokens.html", context | (extra_context or {}))
 
     def revoke_view(self, request: HttpRequest, token_key: str) -> HttpResponse:
         self.require_view(request)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from disttask_project.audit.models import AuditEntry
-from execution.domain.states import TaskStatus
+from execution.domain.states import InstanceStatus, TaskStatus
 from execution.models import Attempt, ExecutionLog, Instance, OperatorAction
 from execution.selectors.diagnosis import Waiting, waiting_reason
 from execution.selectors.tasks import InstanceDetail, TaskView, instance_detail
@@ -17,6 +17,7 @@ from execution.selectors.workers import alive_sessions
 LOG_ROWS: Final = 300
 ATTEMPT_ROWS: Final = 2_000
 AUDIT_ROWS: Final = 50
+KNOWN: Final = frozenset(status.value for status in InstanceStatus)  # a newer engine may write others
 PROBLEMS: Final = (TaskStatus.FAILED, TaskStatus.UNKNOWN, TaskStatus.RETRYING)
 
 
@@ -114,7 +115,7 @@ def read_run(instance_id: str, *, now: datetime) -> Run:
         log_is_cut=len(log_rows) > LOG_ROWS,
         audit=_audit(instance_id),
         asked=_asked(instance_id),
-        waiting=waiting_reason(detail, now=now),
+        waiting=waiting_reason(detail, now=now) if detail.instance.status in KNOWN else None,
         workers_alive=bool(alive_sessions(now=now)),
         now=now,
     )

@@ -28,11 +28,10 @@ def drawn(version: FlowVersion, *, uid: str = "flow") -> SafeString:
 def drawn_document(document: Any) -> SafeString:
     """As much of an unfinished definition as can be drawn: unknown dependencies are left out, a cycle draws nothing."""
     tasks = document.get("tasks") if isinstance(document, dict) else None
-    entries = {
-        task["id"]: task
-        for task in tasks or ()
-        if isinstance(task, dict) and isinstance(task.get("id"), str) and task["id"]
-    }
+    if not isinstance(tasks, list):
+        return SafeString("")
+    named = [task for task in tasks if isinstance(task, dict) and isinstance(task.get("id"), str)]
+    entries = {task["id"]: task for task in named}
     if not entries or len(entries) > MAX_DRAWN:
         return SafeString("")
     edges = {task_id: _known(entry.get("depends_on"), entries) for task_id, entry in entries.items()}
@@ -49,13 +48,8 @@ def _known(names: Any, entries: dict[str, Any]) -> tuple[str, ...]:
 
 def _node(task_id: str, entry: dict[str, Any], depends_on: tuple[str, ...]) -> Node:
     kind = str(entry.get("task_name", ""))
-    return Node(
-        id=task_id,
-        label=str(entry.get("description") or kind or task_id),
-        task_name=kind,
-        type=kind,
-        depends_on=depends_on,
-    )
+    label = str(entry.get("description") or kind or task_id)
+    return Node(id=task_id, label=label, task_name=kind, type=kind, depends_on=depends_on)
 
 
 def _svg(graph: Graph, uid: str) -> SafeString:

@@ -46,7 +46,7 @@ class OpenFigures:
 
 def groups(rows: QuerySet[ExceptionRecord], *, limit: int = MAX_GROUPS) -> list[Group]:
     """The groups of `rows`, those with most waiting first: two queries."""
-    found: list[dict[str, Any]] = list(
+    counted: Any = (
         rows.order_by()
         .values("fingerprint", "flow_name", "task_id", "error_code")
         .annotate(
@@ -57,6 +57,7 @@ def groups(rows: QuerySet[ExceptionRecord], *, limit: int = MAX_GROUPS) -> list[
         )
         .order_by("-waiting", "-last")[:limit]
     )
+    found: list[dict[str, Any]] = list(counted)
     texts = _latest_texts(found)
     return [Group(**entry, message=texts.get((entry["fingerprint"], entry["last"]), "")) for entry in found]
 

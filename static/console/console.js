@@ -95,6 +95,7 @@
     root.dataset.rev = fresh.dataset.rev;
     if ("ended" in fresh.dataset) root.dataset.ended = "";
     showTask(chosenTask());
+    fitGraphs();
   }
   const sources = {};
 
@@ -175,5 +176,14 @@
     setTimeout(function () { buttons.forEach(function (button) { button.disabled = false; }); }, 4000);
   });
 
-  document.addEventListener("DOMContentLoaded", function () { showTask(chosenTask()); });
+  // A graph a little wider than its box is shrunk to it; a much wider one is scrolled, so that its words stay readable.
+  function fitGraphs() {
+    document.querySelectorAll(".dt-graph > svg").forEach(function (svg) {
+      svg.classList.toggle("dt-fit", svg.viewBox.baseVal.width <= 1.45 * svg.parentNode.clientWidth);
+    });
+  }
+  window.addEventListener("resize", fitGraphs);
+  document.addEventListener("disttask:drawn", fitGraphs);
+
+  document.addEventListener("DOMContentLoaded", function () { showTask(chosenTask()); fitGraphs(); });
 })();

@@ -105,6 +105,7 @@
       if (report.svg) {
         const svg = new DOMParser().parseFromString(report.svg, "text/html").body.firstElementChild;
         graph.replaceChildren(...(svg ? [document.importNode(svg, true)] : []));
+        document.dispatchEvent(new CustomEvent("disttask:drawn"));
       }
     }
 

@@ -148,7 +148,15 @@ class RunMaker:
             ended_at=None if is_open else self.clock,
             duration_ms=None if is_open else millis,
         )
-        self._settle(task, number, status, task_status, code, message, next_in, final)
+        self._settle(
+            task,
+            number=number,
+            status=status,
+            task_status=task_status,
+            error=(code, message),
+            next_in=next_in,
+            final=final,
+        )
         self.log("success" if status == "success" else "failed" if code else "start", task_id, message)
         return task
 
@@ -170,14 +178,15 @@ class RunMaker:
     def _settle(
         self,
         task: Task,
+        *,
         number: int,
         status: str,
         task_status: str,
-        code: str,
-        message: str,
+        error: tuple[str, str],
         next_in: float | None,
         final: bool,
     ) -> None:
+        code, message = error
         task.attempt = number
         task.status = task_status or {"started": "running"}.get(status, status)
         task.retries = max(0, number - 1)
@@ -282,9 +291,15 @@ def worker(*, silent: bool = False, name: str = "host-a:4711") -> EngineSession:
     now = timezone.now()
     beat = now - timedelta(minutes=5) if silent else now
     return EngineSession.objects.create(
-        id=name, host="host-a", pid=4711, kind="cluster", state="running", in_flight=1, started_at=now - timedelta(hours=2),
+        id=name,
+        host="host-a",
+        pid=4711,
+        kind="cluster",
+        state="running",
+        in_flight=1,
+        started_at=now - timedelta(hours=2),
         heartbeat_at=beat,
-    )  # fmt: skip
+    )
 
 
 def everything() -> Flow:

@@ -56,7 +56,8 @@ def ident(value: Any, href: str = "") -> SafeString:
         else format_html('<code class="dt-id">{}</code>', text)
     )
     return format_html(
-        '<span class="dt-ident">{}<button type="button" class="dt-copy" data-copy="{}" title="{}" aria-label="{}">{}</button></span>',
+        '<span class="dt-ident">{}<button type="button" class="dt-copy" data-copy="{}" title="{}" aria-label="{}">'
+        "{}</button></span>",
         shown,
         text,
         gettext("Copy"),
