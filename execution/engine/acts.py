@@ -68,7 +68,7 @@ def _act_named(name: str) -> Callable[[Change, Act], bool]:
 
 
 def _check_parked(change: Change, act: Act) -> None:
-    """An act asked before the instance was parked would take it up again in the same commit, and kill the next worker."""
+    """One asked before the instance was parked would undo that in the same commit, and kill the next worker."""
     if change.state.parked and act.act in _MENDING:
         raise Refused(
             "PARKED", text("The instance was parked a moment ago; look at the reason, then ask again if it still fits.")

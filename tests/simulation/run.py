@@ -1,0 +1,29 @@
+"""Run one seed; what goes wrong carries the seed and the trace that led there."""
+
+from __future__ import annotations
+
+import traceback
+
+from tests.simulation.world import World
+
+
+class Broken(AssertionError):
+    """A seed that broke a promise."""
+
+
+def run_seed(seed: int, *, bugs: frozenset[str] = frozenset()) -> World:
+    """Play a seed to its end; raises `Broken`, whatever it was that broke."""
+    world = World(seed, bugs=bugs)
+    try:
+        world.run()
+    except Exception as error:
+        lines = [f"seed {seed}: {error!r}", *(_line(words) for words in world.trace)]
+        lines += traceback.format_exception(error)
+        lines.append(f"again: python -m tests.simulation --start {seed} --seeds 1")
+        raise Broken("\n".join(lines)) from error
+    return world
+
+
+def _line(words: tuple[object, ...]) -> str:
+    time, *rest = words
+    return f"{time:10.4f} " + " ".join(str(word) for word in rest)
