@@ -88,12 +88,14 @@ class Supervisor:
         return self._stops > 0 or self._terminal.is_gone
 
     def _start(self, began: float, *, reset: bool = False) -> None:
-        for child in self._targets:
+        web, cluster = self._hands
+        # The console asks the database for nothing while it comes up, so it need not wait for the tables.
+        for child in (*self._targets, web):
             child.start()
         prepared = self._prepare(reset=reset)
         self._wait("the demo's services", self._targets_listen)
-        for child in self._hands:
-            child.start()
+        if not self._stopping:
+            cluster.start()
         self._wait("the console", self._console_answers)
         if not self._stopping:
             text = banner(self._here, prepared, seconds=time.monotonic() - began)
@@ -165,11 +167,11 @@ class Supervisor:
         ]
 
     def _make_hands(self) -> list[Child]:
-        gunicorn = [sys.executable, "-m", "gunicorn", "disttask_project.wsgi:application"]
-        options = f"--bind {HOST}:{self._here.port} --worker-class gthread --workers 2 --threads 8"
-        quiet = "--no-control-socket --graceful-timeout 3 --log-level warning"
+        # One worker: the demo has one visitor, and each further one costs a second of start-up.
+        options = ["--workers", "1", "--threads", "16", "--graceful-timeout", "3", "--log-level", "warning"]
+        gunicorn = [sys.executable, "-m", "gunicorn", "-c", str(BASE / "deploy" / "gunicorn.conf.py"), *options]
         return [
-            self._child("web", [*gunicorn, *options.split(), *quiet.split()]),
+            self._child("web", [*gunicorn, "disttask_project.wsgi"]),
             self._child("cluster", [sys.executable, str(BASE / "manage.py"), "runcluster"]),
         ]
 

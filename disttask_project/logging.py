@@ -65,7 +65,8 @@ def configure(settings: Mapping[str, Any]) -> None:
                 # Django and django-q2 bring handlers of their own, in other formats.
                 "django": {"level": level, "handlers": [], "propagate": True},
                 "django.server": {"level": "WARNING", "handlers": [], "propagate": True},
-                "django-q": {"level": level, "handlers": [], "propagate": True},
+                # A line for each wake-up it carries would drown ours.
+                "django-q": {"level": "DEBUG" if level == "DEBUG" else "WARNING", "handlers": [], "propagate": True},
                 # Says at debug what a production log must not hold: SQL with its values.
                 "django.db.backends": {"level": "INFO"},
                 "asyncio": {"level": "WARNING"},
