@@ -4,7 +4,17 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
+from disttask_project.api.health import add_check
+from disttask_project.api.metrics import REGISTRY
 from disttask_project.api.urls import root_urlpatterns
+from execution.api.metrics import EngineCollector
+from execution.api.readiness import heartbeat
+from retries.api.metrics import ExceptionCollector
+
+# What the apps add to /readyz and /metrics: joined here, above them all.
+add_check("driver", heartbeat)
+REGISTRY.register(EngineCollector())
+REGISTRY.register(ExceptionCollector())
 
 handler400 = "disttask_project.api.errors.bad_request"
 handler403 = "disttask_project.api.errors.permission_denied"

@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 
 from disttask_project.kernel.errors import NotFound
 from disttask_project.kernel.messages import text
-from disttask_project.paging import Page, PageRequest, paginate
+from disttask_project.paging import COUNT_LIMIT, Page, PageRequest, paginate
 from retries.models import ExceptionRecord
 
 ORDERINGS: Final[Mapping[str, str]] = {"occurred_at": "occurred_at"}
@@ -108,6 +108,12 @@ def groups(*, since: datetime | None = None, flow_id: str | None = None, limit: 
     )
     samples = _samples(counted)
     return [FaultGroup(**row, sample=samples[row["fingerprint"]]) for row in counted]
+
+
+def open_by_state() -> dict[str, int]:
+    """How many records have each state that is not an end; each count stops at a limit."""
+    rows = ExceptionRecord.objects.order_by()
+    return {str(state): rows.filter(state=state).values("pk")[:COUNT_LIMIT].count() for state in OPEN}
 
 
 def _samples(counted: Sequence[Mapping[str, Any]]) -> dict[str, ExceptionRecord]:
