@@ -4,7 +4,7 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 export VENV
 
-.PHONY: help setup dev test lint format run demo-break demo-mend demo-reset
+.PHONY: help setup dev test lint format messages run demo-break demo-mend demo-reset
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test     run the tests (on servers too: see CONTRIBUTING.md)"
 	@echo "make lint     check format, lint and types"
 	@echo "make format   put format and imports right"
+	@echo "make messages bring the Chinese catalogues in step with the sources"
 	@echo "make setup    make .venv from the lock, nothing else"
 
 setup:
@@ -38,3 +39,6 @@ lint: dev
 format: dev
 	@$(VENV)/bin/ruff check --fix-only .
 	@$(VENV)/bin/ruff format .
+
+messages: dev
+	@DISTTASK_PROFILE=test $(PY) manage.py messages

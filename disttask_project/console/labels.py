@@ -64,6 +64,7 @@ LOOKS: Final[Mapping[str, Mapping[str, Look]]] = {
         "ignored": Look(icon="stop", word=pgettext_lazy("exception state", "ignored"), tone="off"),
     },
     "worker": {
+        "ready": Look(icon="check", word=pgettext_lazy("worker state", "ready"), tone="ok"),
         "running": Look(icon="play", word=pgettext_lazy("worker state", "at work"), tone="ok"),
         "draining": Look(icon="pause", word=pgettext_lazy("worker state", "draining"), tone="warn"),
         "ended": Look(icon="stop", word=pgettext_lazy("worker state", "ended"), tone="off"),
