@@ -187,6 +187,14 @@ class WatchedQueue:
         deleted, _ = Task.objects.filter(id=message_id).delete()
         return bool(deleted)
 
+    def beat(self, state: str) -> None:
+        store = current_store()
+        host, pid = socket.gethostname(), os.getpid()
+        # Not "running": that is a session's word, and while one is fresh nobody rings.
+        store.beat(
+            f"{host[:24]}:{pid}:cluster", host=host, pid=pid, kind="cluster", state=state, in_flight=0, now=store.now()
+        )
+
     def store_answers(self) -> bool:
         try:
             current_store().now()

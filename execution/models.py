@@ -241,7 +241,7 @@ class EngineSession(models.Model):
     host = models.CharField(max_length=255)
     pid = models.PositiveIntegerField()
     kind = models.CharField(max_length=16)  # cluster, engine
-    state = models.CharField(max_length=16)  # running, draining, ended
+    state = models.CharField(max_length=16)  # ready (a cluster without a session), running, draining, ended
     in_flight = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()

@@ -22,7 +22,7 @@ class EngineSessionAdmin(ConsoleAdmin):
         now = timezone.now()
         sessions = list(EngineSession.objects.order_by("-heartbeat_at")[:MAX_ROWS])
         rows = [{"session": session, "state": _state(session, now - ALIVE_WITHIN)} for session in sessions]
-        context = {"rows": rows, "alive": sum(row["state"] in ("running", "draining") for row in rows)}
+        context = {"rows": rows, "alive": sum(row["state"] in ("ready", "running", "draining") for row in rows)}
         return self.page(request, "console/workers.html", context | (extra_context or {}))
 
     def change_view(

@@ -44,6 +44,9 @@ class Queue(Protocol):
 
     def store_answers(self) -> bool: ...
 
+    def beat(self, state: str) -> None:
+        """Tell readers that hands are there though nothing is to be done: sessions live only while there is work."""
+
 
 class Canary:
     """One message that a worker must stamp and whose result the queue must record."""
@@ -143,6 +146,13 @@ class Supervisor:
             cluster.end()
             if not self._stopping:
                 self._back_off(cluster)
+        self._say_ended()
+
+    def _say_ended(self) -> None:
+        try:
+            self._queue.beat("ended")
+        except Exception as error:
+            self._note_outage(error)
 
     def _start(self) -> Cluster:
         cluster = Cluster(self._command, home=self._home, environment=self._environment)
@@ -199,6 +209,7 @@ class Supervisor:
                 return False
             if self._is_answered(cluster, self._canary):
                 self._canary = None
+                self._queue.beat("ready")
                 return False
             return now > self._canary.deadline and self._is_wedged()
         except Exception as error:

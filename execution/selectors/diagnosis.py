@@ -235,22 +235,22 @@ def _mend(act: str, task_id: str, permission: str, hint: Message, *, needs_reaso
 
 
 def _why_running(detail: InstanceDetail, now: datetime) -> Waiting:
-    if not alive_sessions(now=now):
-        message = text("No worker is alive: start one with runcluster or runengine.")
-        return Waiting(code="no_worker", message=message, needs_person=True)
     flying = [task.task_id for task in detail.tasks if task.status == TaskStatus.RUNNING]
-    if flying:
-        message = text("Waiting for the answer to {tasks}.", tasks=_named(flying))
-        return Waiting(code="in_flight", message=message, task_ids=flying)
     delayed = sorted(
         (task.next_at, task.task_id)
         for task in detail.tasks
         if task.status == TaskStatus.RETRYING and task.next_at is not None and task.next_at > now
     )
-    if delayed:
+    if delayed and not flying:
         until, task_id = delayed[0]
         message = text("{task} failed and backs off until its next attempt.", task=task_id)
         return Waiting(code="backoff", message=message, until=until, task_ids=[each for _at, each in delayed])
+    if not alive_sessions(now=now):
+        message = text("No worker is alive: start one with runcluster or runengine.")
+        return Waiting(code="no_worker", message=message, needs_person=True)
+    if flying:
+        message = text("Waiting for the answer to {tasks}.", tasks=_named(flying))
+        return Waiting(code="in_flight", message=message, task_ids=flying)
     return Waiting(code="due", message=text("Due: the next free worker takes it up."))
 
 

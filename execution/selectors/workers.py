@@ -7,12 +7,12 @@ from typing import Final
 
 from execution.models import EngineSession
 
-# A driver beats each second or so; three missed renewals of a lease are more than a slow commit explains.
-ALIVE_WITHIN: Final = timedelta(seconds=15)
+# A driver beats each second or so, a cluster without work at each answered canary: every 10 s, or 15 s when busy.
+ALIVE_WITHIN: Final = timedelta(seconds=20)
 
 
 def alive_sessions(*, now: datetime) -> list[EngineSession]:
-    """Drivers that have beaten lately, the freshest first."""
+    """Drivers, and clusters ready to start one, that have beaten lately, the freshest first."""
     rows = EngineSession.objects.filter(heartbeat_at__gte=now - ALIVE_WITHIN).exclude(state="ended")
     return list(rows.order_by("-heartbeat_at")[:200])
 
