@@ -26,6 +26,9 @@ from flows.domain.compiled import ExpressionError
 
 ROOTS: Final = ("params", "input", "tasks", "instance", "task", "result")
 MAX_SOURCE: Final = 4096
+# Each writes what it is called on twice into the program: 25 in a chain would take gigabytes to compile.
+MAX_DOUBLINGS: Final = 4
+_DOUBLING = re.compile(r"\bopt(?:Flat)?Map\b")
 MAX_OUTPUT: Final = 16 * 2**20  # characters and values of one answer
 
 
@@ -67,10 +70,14 @@ def _environment() -> Any:
 def compile_(source: str) -> Program:
     """Compile a source; raises `CompileFailed`."""
     if len(source) > MAX_SOURCE:
-        raise CompileFailed((Fault(0, 0, text("The expression is longer than {most} characters.", most=MAX_SOURCE)),))
+        raise CompileFailed((Fault(0, 0, text("it is longer than {most} characters", most=MAX_SOURCE)),))
+    if len(_DOUBLING.findall(source)) > MAX_DOUBLINGS:
+        raise CompileFailed((Fault(0, 0, text("it has more than {most} optMap and optFlatMap", most=MAX_DOUBLINGS)),))
     try:
         handle = _environment().compile(source)
-    except (RuntimeError, TypeError, UnicodeError) as error:
+    except TypeError:  # a lone surrogate: no text for C++
+        raise CompileFailed((Fault(0, 0, text("it is not text")),)) from None
+    except RuntimeError as error:
         raise CompileFailed(_faults(str(error))) from None
     return Program(source, str(handle.return_type().name()), handle)
 

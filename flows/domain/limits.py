@@ -21,7 +21,7 @@ MAX_ITERATIONS: Final = 10_000  # the evaluator's own budget
 MAX_GROWN_BYTES: Final = 256 * 2**20
 MAX_NANOSECONDS: Final = 5_000_000_000
 VALUE_BYTES: Final = 24
-COMPARE_NANOSECONDS: Final = 20
+COMPARE_NANOSECONDS: Final = 150
 MATCH_NANOSECONDS: Final = 10
 
 
@@ -41,17 +41,20 @@ def admit(reading: Reading, source: str, data: Mapping[str, Any]) -> None:
     if not reading.macros:
         grant(DEFAULT_ALLOWANCE, DEFAULT_ALLOWANCE)
         return
-    longest_list = MAX_ITERATIONS if "split" in source else weight.longest_list + reading.commas + 1
-    rounds = min(MAX_ITERATIONS, longest_list ** min(reading.macros, 4))
-    cost = rounds * (weight.values * COMPARE_NANOSECONDS + weight.longest_text * MATCH_NANOSECONDS)
-    if cost > MAX_NANOSECONDS:
-        raise _refused(text("its loops go over too much data"))
     # At worst the additions are spread evenly over the loops, each multiplying what the one before made.
-    growth = rounds * (reading.additions / (reading.macros + 1) + 1) ** (reading.macros + 1)
+    growth = (reading.additions / (reading.macros + 1) + 1) ** (reading.macros + 1)
+    longest_list = MAX_ITERATIONS if "split" in source else weight.longest_list + reading.commas + 1
+    nesting = min(reading.nesting, 4)
+    rounds = min(MAX_ITERATIONS, (longest_list * growth) ** nesting)
+    if rounds * (weight.values * COMPARE_NANOSECONDS + weight.longest_text * MATCH_NANOSECONDS) > MAX_NANOSECONDS:
+        raise _refused(text("its loops go over too much data"))
+    # An addition that made a list longer cannot make the elements longer as well: growth counts once.
+    copies = min(MAX_ITERATIONS, longest_list**nesting) * growth
     largest = max(weight.longest_text, weight.longest_list * VALUE_BYTES, len(source))
-    if reading.additions and growth * largest > MAX_GROWN_BYTES:
+    if reading.additions and copies * largest > MAX_GROWN_BYTES:
         raise _refused(text("its loops may make a value that is too large"))
-    grant(DEFAULT_ALLOWANCE, max(1, int(MAX_GROWN_BYTES / growth)) if reading.additions else DEFAULT_ALLOWANCE)
+    each = int(MAX_GROWN_BYTES / copies) if reading.additions else DEFAULT_ALLOWANCE
+    grant(DEFAULT_ALLOWANCE, max(1, min(each, DEFAULT_ALLOWANCE)))
 
 
 def _refused(message: str) -> ExpressionError:

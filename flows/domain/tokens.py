@@ -54,12 +54,16 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a source reads and how it may grow: `additions` are `+` signs, `macros` its comprehensions."""
+    """What a source reads and how it may grow: `additions` are `+` signs, `macros` its comprehensions.
+
+    `nesting` is how many of them stand inside each other.
+    """
 
     references: tuple[Reference, ...]
     bound: frozenset[str]
     additions: int
     macros: int
+    nesting: int
     commas: int
 
 
@@ -89,6 +93,7 @@ def read(source: str) -> Reading:
         bound=bound,
         additions=sum(word.text == "+" and word.kind == "sign" for word in words),
         macros=sum(_opens_macro(words, index) for index in range(len(words))),
+        nesting=_nesting(words),
         commas=sum(word.text == "," and word.kind == "sign" for word in words),
     )
 
@@ -100,6 +105,18 @@ def _opens_macro(words: list[Token], index: int) -> bool:
         and words[index - 1].text == "."
         and words[index + 1].text == "("
     )
+
+
+def _nesting(words: list[Token]) -> int:
+    open_: list[bool] = []  # for each open parenthesis whether it is a macro's
+    deepest = 0
+    for index, word in enumerate(words):
+        if word.kind == "sign" and word.text == "(":
+            open_.append(index > 0 and _opens_macro(words, index - 1))
+            deepest = max(deepest, sum(open_))
+        elif word.kind == "sign" and word.text == ")" and open_:
+            open_.pop()
+    return deepest
 
 
 def _bound_names(words: list[Token]) -> Iterator[str]:
