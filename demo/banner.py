@@ -21,10 +21,10 @@ def banner(here: Place, prepared: dict[str, Any], *, seconds: float) -> str:
 
   Try first, in a second terminal:
 
-    {manage} tx start demo-order --json
-    {manage} tx watch
+    {manage} tx list
+    {manage} tx start demo-order --id SO-2001 --wait
     make demo-break      the inventory fails; start another order, see it get stuck
-    make demo-mend       ... retry it in the console under Exceptions, see it finish
+    make demo-mend       then retry it in the console under Exceptions, and see it finish
     make demo-reset      back to the first screen
 
   Ctrl-C stops everything.

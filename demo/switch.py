@@ -31,7 +31,7 @@ class NotDone(Exception):
 def break_it(here: Place) -> str:
     _set_mode(here, "fail")
     return f"""The inventory now answers every reservation with 503.
-Start an order and see it get stuck:  {MANAGE} tx start demo-order -p order_no=SO-2001 --json
+Start an order and see it get stuck:  {MANAGE} tx start demo-order --wait
 Mend it again:                        make demo-mend"""
 
 
