@@ -42,7 +42,7 @@ def listed(client: APIClient, **query: Any) -> tuple[list[str], dict[str, Any]]:
 def test_a_cursor_walks_through_everything_once(admin: APIClient, many: list[str]) -> None:
     for ordering in ("-created_at", "created_at", "instance_id", "-instance_id"):
         seen: list[str] = []
-        cursor = ""
+        cursor: str | None = ""
         while cursor is not None:
             ids, pagination = listed(admin, page_size=7, ordering=ordering, cursor=cursor)
             seen += ids
