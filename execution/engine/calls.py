@@ -6,12 +6,14 @@ import asyncio
 import time
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
-from disttask_project.kernel.messages import text
+from disttask_project.kernel.json import clean_text
+from disttask_project.kernel.messages import Message, text
 from execution.domain.outcome import Failure, Outcome, Result, Sort, TaskFailed
 from execution.engine.pools import DaemonPool
 from execution.engine.settings import EngineSettings
@@ -141,7 +143,7 @@ async def _call_async(executor: Executor, call: Call) -> Outcome:
     try:
         return _checked(await executor.execute(call))
     except TaskFailed as failed:
-        return failed.failure
+        return _cleaned(failed.failure)
     except Exception as error:
         return _unexpected(error, call)
 
@@ -151,7 +153,7 @@ def _call_plain(executor: Executor, call: Call) -> Outcome:
         with bound_contextvars(instance_id=call.instance_id, task_id=call.task_id, attempt=call.attempt):
             return _checked(executor.execute(call))
     except TaskFailed as failed:
-        return failed.failure
+        return _cleaned(failed.failure)
     except BaseException as error:  # a thread of a pool must live on, whatever a driver library raises
         return _unexpected(error, call)
 
@@ -160,6 +162,17 @@ def _checked(answer: Any) -> Outcome:
     if isinstance(answer, Result):
         return answer
     raise TypeError(f"the executor returned {type(answer).__name__}, not a Result")
+
+
+def _cleaned(failure: Failure) -> Failure:
+    """The words of a target, or of a library, may hold what no store takes."""
+    return replace(
+        failure,
+        type=clean_text(failure.type)[:64],
+        code=clean_text(failure.code)[:128],
+        message=failure.message if isinstance(failure.message, Message) else clean_text(failure.message),
+        stack=clean_text(failure.stack),
+    )
 
 
 def _unexpected(error: BaseException, call: Call) -> Failure:
@@ -176,8 +189,8 @@ def _unexpected(error: BaseException, call: Call) -> Failure:
         sort=Sort.MAYBE_APPLIED,
         type=type(error).__name__,
         code="EXECUTOR_ERROR",
-        message=text("The executor failed in a way it does not know: {error}", error=str(error)),
-        stack=stack,
+        message=text("The executor failed in a way it does not know: {error}", error=clean_text(str(error))),
+        stack=clean_text(stack),
     )
 
 

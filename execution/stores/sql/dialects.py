@@ -27,6 +27,10 @@ def _plain(value: Any) -> str:
     return str(value)
 
 
+def _clean(value: Any) -> str:
+    return json.clean_text(str(value))
+
+
 class Dialect:
     """PostgreSQL's form; the others say where they differ."""
 
@@ -59,9 +63,13 @@ class Dialect:
         """How a value of this kind is handed to the driver; None is never passed."""
         return {"json": json.dumps, "time": self.time, "text": _plain}.get(kind, _as_it_is)
 
-    def bind(self, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> list[list[Any]]:
-        """The rows ready for the driver."""
+    def bind(
+        self, table: Table, columns: Sequence[str], rows: Sequence[Row], *, clean: bool = False
+    ) -> list[list[Any]]:
+        """The rows ready for the driver; `clean`: their text comes from outside and may hold what no store takes."""
         binders = [self.binder(table.kinds[column]) for column in columns]
+        if clean:
+            binders = [_clean if binder is _plain else binder for binder in binders]
         return [
             [None if value is None else binder(value) for binder, value in zip(binders, row, strict=True)]
             for row in rows

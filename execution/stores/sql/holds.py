@@ -37,9 +37,8 @@ class HeldInstance:
 
     def apply(self, unit: Unit) -> None:
         wake_at = unit.wake_at if unit.release else unit.instance["updated_at"]
-        asked = {unit.instance_id} if self.state.inbox else set()
         try:
-            self._journal.write(self._cursor, [replace(unit, release=True, wake_at=wake_at)], asked=asked)
+            self._journal.write(self._cursor, [replace(unit, release=True, wake_at=wake_at)], asked={unit.instance_id})
         except Exception as error:
             fault = sorted_fault(error)
             if fault is error:

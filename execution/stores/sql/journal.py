@@ -92,11 +92,13 @@ class JournalSql:
             shapes.setdefault((row.table, row.only_update, tuple(sorted(row.values))), []).append(row)
         for (name, only_update, columns), some in sorted(shapes.items()):
             table = self._tables[name]
+            named = (table.key, *columns)
             values = [[row.key, *(row.values[column] for column in columns)] for row in some]
+            bound = cursor.dialect.bind(table, named, values, clean=True)
             if only_update:
-                _update(cursor, table, (table.key,), columns, values)
+                cursor.update(table, (table.key,), columns, bound)
             else:
-                _upsert(cursor, table, (table.key, *columns), columns, values)
+                cursor.upsert(table, named, columns, bound)
 
     def _verdicts(self, cursor: Cursor, units: Sequence[Unit]) -> None:
         rows = [
