@@ -4,7 +4,8 @@
     with GrpcServer(file, {"Deduct": lambda request, context: {"code": 0}}) as target:
         target.address
 
-No protoc: field types are named as in a .proto file, `repeated string` included; a mapping is a nested message.
+No protoc: field types are named as in a .proto file, `repeated string` included; a mapping is a nested message;
+`.google.protobuf.Timestamp` is known where `file.dependency` names its file.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory, timestamp_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
 
 Fields = Mapping[str, Any]
@@ -83,9 +84,9 @@ class GrpcServer:
 
     def start(self) -> GrpcServer:
         pool = descriptor_pool.DescriptorPool()
-        for name in self.file.dependency:
+        if "google/protobuf/timestamp.proto" in self.file.dependency:
             known = descriptor_pb2.FileDescriptorProto()
-            descriptor_pool.Default().FindFileByName(name).CopyToProto(known)
+            timestamp_pb2.DESCRIPTOR.CopyToProto(known)
             pool.Add(known)
         pool.Add(self.file)
         self._server = grpc.server(

@@ -9,7 +9,17 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool
+from google.protobuf import (
+    any_pb2,
+    descriptor_pb2,
+    descriptor_pool,
+    duration_pb2,
+    empty_pb2,
+    field_mask_pb2,
+    struct_pb2,
+    timestamp_pb2,
+    wrappers_pb2,
+)
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import DecodeError
 from grpc import aio
@@ -23,6 +33,10 @@ _MAX_FILES: Final = 500
 _MAX_BYTES: Final = 8 * 1024 * 1024
 _END: Final = aio.EOF  # type: ignore[attr-defined]  # missing from the stubs
 File = descriptor_pb2.FileDescriptorProto
+_WELL_KNOWN: Final = {
+    module.DESCRIPTOR.name: module.DESCRIPTOR
+    for module in (any_pb2, duration_pb2, empty_pb2, field_mask_pb2, struct_pb2, timestamp_pb2, wrappers_pb2)
+}
 
 
 class NoDescriptors(Exception):
@@ -75,7 +89,7 @@ async def _fetch(stream: Any, files: dict[str, File], request: Any, *, wanted: s
     if reply is _END:
         raise NoDescriptors(text("its server ended the reflection stream"))
     if reply.HasField("error_response"):
-        if wanted.startswith("google/protobuf/") and _add_own(files, wanted):
+        if _add_own(files, wanted):
             return 0
         raise NoDescriptors(text("its server says: {reason}", reason=reply.error_response.error_message[:300]))
     raw_files = reply.file_descriptor_response.file_descriptor_proto
@@ -92,9 +106,8 @@ async def _fetch(stream: Any, files: dict[str, File], request: Any, *, wanted: s
 
 def _add_own(files: dict[str, File], name: str) -> bool:
     """The well-known types are known here as well."""
-    try:
-        own = descriptor_pool.Default().FindFileByName(name)
-    except KeyError:
+    own = _WELL_KNOWN.get(name)
+    if own is None:
         return False
     file = File()
     own.CopyToProto(file)
