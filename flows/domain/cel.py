@@ -39,6 +39,7 @@ class Fault:
     line: int
     column: int
     message: str
+    name: str = ""  # the word that is not known, where that is the fault
 
 
 class CompileFailed(Exception):
@@ -155,7 +156,9 @@ _DEPTH = re.compile(r"recursion (limit|depth)")
 def _faults(report: str) -> tuple[Fault, ...]:
     found: dict[Fault, None] = {}
     for line, column, reason in _POSITION.findall(report):
-        found[Fault(max(int(line), 0), max(int(column), 0), _explained(reason))] = None
+        undeclared = _UNDECLARED.search(reason)
+        name = undeclared[1] if undeclared else ""
+        found[Fault(max(int(line), 0), max(int(column), 0), _explained(reason), name)] = None
     if not found:
         found[Fault(0, 0, _explained(report.split(" [", maxsplit=1)[0]))] = None
     return tuple(found)

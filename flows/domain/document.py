@@ -112,7 +112,7 @@ class FlowShape(_Shape):
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
     description: Text = ""
-    schema_version: Literal[1] = 1
+    schema_version: Annotated[int, Field(ge=1, le=LANGUAGE_VERSION)] = LANGUAGE_VERSION
     input_schema: JsonSchema | None = None
     tasks: Annotated[list[TaskShape], Field(min_length=1, max_length=MAX_TASKS)]
     on_failure: OnFailureWord = "hold"

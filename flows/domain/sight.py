@@ -74,15 +74,17 @@ def flaws_of(
     if len(source) > cel.MAX_SOURCE:
         return [Flaw("bad_expression", text("The expression is longer than {most} characters.", most=cel.MAX_SOURCE))]
     is_path = parse_path(source) is not None
-    found = [
-        Flaw(*judged, *position(source, reference.offset))
-        for reference in references
-        if (judged := _judge(reference.path, sight, is_path=is_path)) is not None
-    ]
-    return found if is_path else found + _cel_flaws(source, found, boolean=boolean, in_text=in_text)
+    found: list[Flaw] = []
+    told: set[str] = set()  # roots we have complained about: the compiler need not do so again
+    for reference in references:
+        judged = _judge(reference.path, sight, is_path=is_path)
+        if judged is not None:
+            found.append(Flaw(*judged, *position(source, reference.offset)))
+            told.add(reference.path[0])
+    return found if is_path else found + _cel_flaws(source, told, boolean=boolean, in_text=in_text)
 
 
-def _cel_flaws(source: str, found: list[Flaw], *, boolean: bool, in_text: bool) -> list[Flaw]:
+def _cel_flaws(source: str, told: set[str], *, boolean: bool, in_text: bool) -> list[Flaw]:
     flaws = [
         Flaw("bad_expression", text("{name} is a root of expressions; name the loop's variable otherwise.", name=name))
         for name in sorted(tokens.read(source).bound.intersection(cel.ROOTS))
@@ -90,11 +92,10 @@ def _cel_flaws(source: str, found: list[Flaw], *, boolean: bool, in_text: bool) 
     try:
         kind = cel.compile_(source).type_name
     except cel.CompileFailed as failed:
-        told = {(flaw.line, flaw.column) for flaw in found}
         return flaws + [
             Flaw("bad_expression", text("{reason}.", reason=fault.message), fault.line, fault.column)
             for fault in failed.faults
-            if (fault.line, fault.column) not in told
+            if fault.name.split(".")[0] not in told
         ]
     if boolean and kind not in ("BOOL", "DYN"):
         flaws.append(

@@ -32,7 +32,7 @@ MUST_FAIL = [
     "params.list.all(a, params.list.all(b, params.list.all(c, true)))",
     "params.list.exists(a, params.list.exists(b, params.list.exists(c, false)))",
     chained(".map(a, a + a)", 24) + "[0].size()",
-    chained(".map(a, a + a)", 12, "[[1, 2, 3]]"),
+    chained(".map(a, a + a)", 24, "[[1, 2, 3]]"),
     chained(".optMap(a, a + a)", 25, "optional.of(params.word)") + ".value()",
     "params.text.replace('x', params.text)",
     "params.text.replace('', params.text)",
