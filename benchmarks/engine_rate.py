@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import cProfile
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -18,12 +19,13 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "disttask_project.settings")
 os.environ.setdefault("DISTTASK_PROFILE", "test")
 
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{\"ok\":true}"
+ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
 
 
 class Stub(asyncio.Protocol):
@@ -37,7 +39,7 @@ class Stub(asyncio.Protocol):
             self.transport.write(ANSWER)  # type: ignore[attr-defined]
 
 
-def serve_stub(ready: "multiprocessing.Queue[int]") -> None:
+def serve_stub(ready: multiprocessing.Queue[int]) -> None:
     async def main() -> None:
         server = await asyncio.get_running_loop().create_server(Stub, "127.0.0.1", 0)
         ready.put(server.sockets[0].getsockname()[1])
@@ -46,10 +48,10 @@ def serve_stub(ready: "multiprocessing.Queue[int]") -> None:
     asyncio.run(main())
 
 
-def workload(name: str, url: str):
+def workload(name: str, url: str) -> Any:
     from tests.fakes.flows import flow, task
 
-    def call(id_: str, *after: str):
+    def call(id_: str, *after: str) -> Any:
         return task(id_, *after, type_="http", config={"url": url, "method": "POST"}, input={"order": 1, "amount": 42})
 
     if name == "W1":
@@ -64,7 +66,7 @@ def workload(name: str, url: str):
     raise SystemExit(f"no workload {name}")
 
 
-def drive(store, done: threading.Event) -> None:
+def drive(store: Any, done: threading.Event) -> None:
     from execution.engine.driver import Driver
     from execution.engine.hosting import Standalone
     from execution.engine.loading import failure_port, new_executors
@@ -115,8 +117,6 @@ def main() -> None:
     shelf = FlowShelf()
     prefix = f"{options.workload}-{time.time_ns() // 1000:x}-"
     compiled = workload(options.workload, f"http://127.0.0.1:{port}/")
-    import dataclasses
-
     ids = shelf.put(dataclasses.replace(compiled, name=prefix))
     store = SqlStore(compiled=shelf.compiled, tables=failure_port().tables)
     news = rows(options.count, ids, prefix=prefix, params={"order": 1})
@@ -165,7 +165,7 @@ def main() -> None:
     stub.terminate()
 
 
-def statements(connection) -> int:
+def statements(connection: Any) -> int:
     with connection.cursor() as cursor:
         if connection.vendor == "mysql":
             cursor.execute("SHOW GLOBAL STATUS LIKE 'Questions'")

@@ -12,7 +12,7 @@ from disttask_project.kernel.json import JSON
 from flows.domain.compiled import CompiledFlow, CompiledTask, RetryPolicy, Scope
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Constant:
     """A template without expressions."""
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -107,7 +108,7 @@ def test_the_claim_goes_by_its_index(bench: Bench) -> None:
         assert "inst_flow_wake" in _plan(sql, params), sql
 
 
-def _plan(sql: str, params: list[object]) -> str:
+def _plan(sql: str, params: list[Any]) -> str:
     explain = "EXPLAIN QUERY PLAN " if connection.vendor == "sqlite" else "EXPLAIN "
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
@@ -124,6 +125,7 @@ CLAIMER = """
 import json, sys, django
 django.setup()
 from datetime import timedelta
+from typing import Any
 from django.db import connections
 connections.settings["default"]["NAME"] = sys.argv[1]
 from execution.stores.base import StoreUnavailable
