@@ -29,7 +29,7 @@ class ExceptionFilterForm(FilterForm):
     state = forms.ChoiceField(
         label=gettext_lazy("State"),
         choices=[
-            ("", gettext_lazy("open, taken, retrying")),
+            ("", gettext_lazy("not resolved")),
             ("all", gettext_lazy("all")),
             *labels.choices("exception"),
         ],

@@ -185,5 +185,9 @@
   window.addEventListener("resize", fitGraphs);
   document.addEventListener("disttask:drawn", fitGraphs);
 
-  document.addEventListener("DOMContentLoaded", function () { showTask(chosenTask()); fitGraphs(); });
+  document.addEventListener("DOMContentLoaded", function () {
+    showTask(chosenTask());
+    fitGraphs();
+    document.querySelectorAll("[data-needs-choice]").forEach(function (button) { button.disabled = true; });
+  });
 })();

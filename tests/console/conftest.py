@@ -13,8 +13,8 @@ ROLES = {"viewer": VIEWER, "operator": OPERATOR, "editor": FLOW_EDITOR, "adminis
 LANGUAGES = ("zh-hans", "en")
 
 
-def make_user(name: str, group: str = "", **more: Any) -> User:
-    user = User.objects.create_user(name, password="a-long-password", is_staff=True, **more)
+def make_user(name: str, group: str = "", *, password: str = "a-long-password", **more: Any) -> User:
+    user = User.objects.create_user(name, password=password, is_staff=True, **more)
     if group:
         user.groups.add(Group.objects.get(name=group))
     return user
