@@ -6,7 +6,7 @@ import sys
 from argparse import ArgumentParser
 from getpass import getuser
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from django.core.management.base import BaseCommand, CommandError
 from rich.console import Console
@@ -17,7 +17,8 @@ from disttask_project.kernel.actor import Actor, system_actor
 from disttask_project.kernel.errors import DisttaskError
 from disttask_project.kernel.messages import text
 
-USAGE = 2
+USAGE: Final = 2
+PIPE_WIDTH: Final = 200  # of a table that is read by a program: wide enough to cut nothing
 
 
 class ServiceCommand(BaseCommand):
@@ -51,7 +52,7 @@ class ServiceCommand(BaseCommand):
     def console(self) -> Console:
         """For tables; as wide as the terminal, plain where there is none."""
         out: Any = self.stdout
-        return Console(file=out, soft_wrap=not self.stdout.isatty())
+        return Console(file=out, width=None if self.stdout.isatty() else PIPE_WIDTH)
 
     def print_json(self, value: Any) -> None:
         self.stdout.write(json.dumps(value))

@@ -36,7 +36,10 @@ def status_text(status: str) -> Text:
 
 
 def listing(rows: Sequence[Instance]) -> Table:
-    table = Table("ID", "Flow", "Status", "Started", "Error", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("ID", no_wrap=True, overflow="fold", min_width=max((len(row.pk) for row in rows), default=2))
+    for title in ("Flow", "Status", "Started", "Error"):
+        table.add_column(title)
     for row in rows:
         error = row.error.get("code", "") if isinstance(row.error, dict) else ""
         status = status_text(row.status)
