@@ -82,9 +82,8 @@ class HttpPeer(Peer):
             "CONNECT_FAILED": (Sort.NEVER_SENT, ({"url": f"http://127.0.0.1:{free_port()}/"}, {})),
             "DNS_FAILED": (Sort.NEVER_SENT, ({"url": "http://no-such-host.invalid/"}, {})),
             "ADDRESS_DENIED": (Sort.REFUSED, ({"url": "http://169.254.169.254/latest"}, {})),
-            "BAD_URL": (Sort.REFUSED, ({"url": "file:///etc/passwd"}, {})),
+            "BAD_CONFIG": (Sort.REFUSED, ({"url": "file:///etc/passwd"}, {})),
         }
-        del self.failures["BAD_URL"]  # found by the schema first, as BAD_CONFIG
 
     def stop(self) -> None:
         self.server.__exit__()
