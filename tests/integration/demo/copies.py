@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +17,7 @@ from demo.leftovers import leftovers
 from demo.places import BASE, Place, is_free
 
 READY: Final = "disttask is ready"
-START_SECONDS: Final = 90
+START_SECONDS: Final = 120
 
 
 @dataclass
@@ -38,8 +39,9 @@ class Copy:
             time.sleep(0.1)
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(timeout=40)
+        """What a terminal does at Ctrl-C: the whole foreground group gets the signal."""
+        os.killpg(self.process.pid, number)
+        return self.process.wait(timeout=60)
 
     def end(self) -> None:
         """Whatever happened, nothing of it outlives the test."""
@@ -65,15 +67,15 @@ def free_place(home: Path) -> Place:
 def environment(here: Place) -> dict[str, str]:
     """What a person would export: the rest of the test run's own settings stays out."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DISTTASK_", "DJANGO_"))}
-    return {**kept, "DISTTASK_HOME": str(here.home), "DISTTASK_PORT": str(here.port)}
+    return {**kept, "DISTTASK_HOME": str(here.home), "DISTTASK_PORT": str(here.port), "VENV": sys.prefix}
 
 
-def start(here: Place) -> Copy:
+def start(here: Place, command: Sequence[str] = (sys.executable, "-m", "demo.run")) -> Copy:
     here.home.mkdir(parents=True, exist_ok=True)
     terminal = here.home / f"terminal-{time.monotonic_ns()}.txt"
     with terminal.open("wb") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "demo.run"],
+            command,
             cwd=BASE,
             env=environment(here),
             stdin=subprocess.DEVNULL,

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from demo.leftovers import leftovers
 from demo.places import BASE, Place, answers
 from tests.integration.demo.copies import READY, Copy, environment, free_place, start
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture
@@ -26,6 +29,31 @@ def copy(tmp_path: Path) -> Iterator[Copy]:
     copy = start(free_place(tmp_path))
     yield copy
     copy.end()
+
+
+FIRST_SCREEN = Counter({("success", False): 9, ("failed", True): 2, ("running", False): 1})
+
+
+def manage(here: Place, *words: str) -> str:
+    command = [sys.executable, "manage.py", *words]
+    done = subprocess.run(
+        command, cwd=BASE, env=environment(here), capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def switch(here: Place, word: str) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "demo.switch", word], cwd=BASE, env=environment(here), timeout=180, check=True
+    )
+
+
+def dozen(copy: Copy) -> Counter[tuple[str, bool]]:
+    """How the instances stand; read from the file, because a command takes seconds on a busy machine."""
+    with closing(sqlite3.connect(f"file:{copy.here.home / 'disttask.sqlite3'}?mode=ro", uri=True, timeout=20)) as store:
+        rows = store.execute("SELECT status, needs_attention FROM execution_instance").fetchall()
+    return Counter((status, bool(needs_attention)) for status, needs_attention in rows)
 
 
 def wait_until(is_so: Callable[[], bool], *, seconds: float = 30) -> bool:
@@ -60,6 +88,17 @@ def test_it_comes_up_restarts_what_dies_and_leaves_nothing(copy: Copy) -> None:
     assert "inventory ended (signal SIGKILL)" in copy.output()
     assert copy.stop(signal.SIGINT) == 0
     assert leftovers(copy.here.home) == []
+
+
+def test_the_first_screen_shows_success_refusal_back_off_and_a_parked_order_and_can_be_had_again(copy: Copy) -> None:
+    copy.wait_for(READY)
+    assert wait_until(lambda: dozen(copy) == FIRST_SCREEN, seconds=120), dozen(copy)
+    manage(copy.here, "tx", "start", "demo-order", "--id", "SO-1", "--wait")
+    switch(copy.here, "reset")
+    copy.wait_for(READY, times=2)
+    assert wait_until(lambda: dozen(copy) == FIRST_SCREEN, seconds=120), dozen(copy)
+    stock = requests.get(f"http://127.0.0.1:{copy.here.inventory_port}/stock", timeout=5).json()
+    assert stock["lamp"] == 1_000_000 - 6, "the ledgers began anew: only the dozen is in them"
 
 
 def test_its_children_end_when_it_is_killed(copy: Copy) -> None:
