@@ -85,7 +85,7 @@ class Replay:
             self._start(row, old)
         elif row.action == "skip" and details["reason"] != "operator":
             self._expect(self._join(row.task_id) == ("branch" if details["reason"] == "branch" else "run"), row, "skip")
-        elif row.action == "failed" and details.get("code") == "JOIN_UNREACHABLE":
+        elif old == "pending" and details.get("code") == "JOIN_UNREACHABLE":
             self._expect(self._join(row.task_id) == "unreachable", row, "its join can still be reached")
         stand.status, stand.reason = new, str(details.get("reason", ""))
 

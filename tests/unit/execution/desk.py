@@ -59,7 +59,6 @@ class Desk:
         assert self.state is not None, "nobody owns the instance"
         return self.state
 
-    @property
     def status(self) -> InstanceStatus:
         return self.rows.status
 
@@ -101,7 +100,7 @@ class Desk:
         assert released == (core.is_idle(state) or abandoned)
         if released:
             at_rest = self.rows.is_at_rest
-            assert (self.rows.wake_at is None) == at_rest, (self.status, self.rows.wake_at)
+            assert (self.rows.wake_at is None) == at_rest, (self.status(), self.rows.wake_at)
         _check_reload(self, state)
 
     def claim(self, *, strikes: int | None = None) -> Effects:
@@ -135,7 +134,7 @@ class Desk:
         for _ in range(200):
             if self.state is None:
                 if self.rows.wake_at is None:
-                    return self.status
+                    return self.status()
                 self.clock.advance(max(0.0, (self.rows.wake_at - self.clock.now()).total_seconds()))
                 self.claim()
                 continue

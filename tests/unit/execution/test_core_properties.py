@@ -76,7 +76,7 @@ class Randomly:
         self.desk.act(self._data.draw(st.sampled_from(TASK_ACTS)), task_id, **payload)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(flow=flows(), data=st.data())
 def test_it_keeps_its_promises_whatever_happens(flow: CompiledFlow, data: st.DataObject) -> None:
     random_moves = Randomly(flow, data)
@@ -85,7 +85,7 @@ def test_it_keeps_its_promises_whatever_happens(flow: CompiledFlow, data: st.Dat
     _comes_to_rest(random_moves.desk)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(flow=flows(), data=st.data())
 def test_it_comes_to_rest_by_itself(flow: CompiledFlow, data: st.DataObject) -> None:
     desk = Desk(flow)
@@ -95,7 +95,7 @@ def test_it_comes_to_rest_by_itself(flow: CompiledFlow, data: st.DataObject) -> 
     assert desk.play(**outcomes) in (InstanceStatus.SUCCESS, InstanceStatus.FAILED)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(flow=flows(), data=st.data())
 def test_it_tells_the_same_when_units_are_folded(flow: CompiledFlow, data: st.DataObject) -> None:
     """Two units written one after the other leave the same rows as their fold."""
