@@ -1,24 +1,129 @@
-"""Task types: the catalog. Entries from code are shown, others are edited through the services."""
+"""Task types: the catalog. Entries from code are shown, others are made, edited and removed through the services."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, reverse
+from django.utils.translation import gettext as _
 
-from disttask_project.console.pages import ConsoleAdmin
+from disttask_project.console.pages import ConsoleAdmin, actor_of, tell_error
+from disttask_project.console.payloads import pretty
+from disttask_project.i18n import translated
+from disttask_project.kernel import json
+from disttask_project.kernel.errors import DisttaskError, InvalidInput, NotFound, Problem
+from flows import services
+from flows.domain.catalog import TASK_TYPES
 from flows.models import TaskDefinition
+from flows.selectors import flows_using, get_task_definition, list_task_definitions
 
-MAX_ROWS = 500
+EDIT = "flows.edit_task_definition"
+TEXTS = ("name", "type", "description", "config", "input_fields")
+EXAMPLE_FIELDS = [{"name": "order_id", "type": "string", "required": True}]
 
 
 @admin.register(TaskDefinition)
 class TaskDefinitionAdmin(ConsoleAdmin):
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            self.route("new/", self.form_view, "new"),
+            self.route("<str:name>/edit/", self.form_view, "edit"),
+            self.route("<str:name>/delete-entry/", self.delete_entry_view, "delete_entry"),
+            *super().get_urls(),
+        ]
+
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         self.require_view(request)
         context = {
-            "rows": list(TaskDefinition.objects.order_by("name")[:MAX_ROWS]),
-            "may_edit": request.user.has_perm("flows.edit_task_definition"),
+            "rows": list_task_definitions(),
+            "executors": list(TASK_TYPES),
+            "may_edit": request.user.has_perm(EDIT),
         }
         return self.page(request, "console/task_types.html", context | (extra_context or {}))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return self.changelist_view(request)
+
+    def form_view(self, request: HttpRequest, name: str = "") -> HttpResponse:
+        """Make or edit an entry; a refusal comes back with its problems beside what was typed."""
+        self.require_view(request)
+        if not request.user.has_perm(EDIT):
+            raise PermissionDenied
+        row = _editable(name) if name else None
+        problems: list[dict[str, str]] = []
+        if request.method == "POST":
+            try:
+                saved = _save(request, row)
+                messages.success(request, _("The task type %(name)s is saved.") % {"name": saved})
+                return HttpResponseRedirect(reverse("admin:flows_taskdefinition_changelist"))
+            except DisttaskError as error:
+                problems = [_shown(problem) for problem in error.problems]
+                problems = problems or [{"where": "", "text": translated(error.message)}]
+        context = {
+            "row": row,
+            "values": {key: request.POST.get(key, "") for key in TEXTS} if problems else _values(row),
+            "types": [entry.name for entry in TASK_TYPES],
+            "used_by": flows_using(row.pk) if row else [],
+            "problems": problems,
+        }
+        return self.page(request, "console/task_type_edit.html", context, original=row)
+
+    def delete_entry_view(self, request: HttpRequest, name: str) -> HttpResponse:
+        self.require_view(request)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        try:
+            services.delete_task_definition(name=name, actor=actor_of(request))
+            messages.success(request, _("The task type %(name)s is removed.") % {"name": name})
+        except DisttaskError as error:
+            tell_error(request, error)
+        return HttpResponseRedirect(reverse("admin:flows_taskdefinition_changelist"))
+
+
+def _editable(name: str) -> TaskDefinition:
+    try:
+        row = get_task_definition(name)
+    except NotFound as error:
+        raise Http404 from error
+    if row.is_code:
+        raise PermissionDenied
+    return row
+
+
+def _values(row: TaskDefinition | None) -> dict[str, str]:
+    if row is None:
+        empty = dict.fromkeys(TEXTS, "")
+        return empty | {"config": pretty({}), "input_fields": pretty(EXAMPLE_FIELDS)}
+    plain = {"name": row.name, "type": row.type, "description": row.description}
+    return plain | {"config": pretty(row.config), "input_fields": pretty(row.input_fields)}
+
+
+def _shown(problem: Problem) -> dict[str, str]:
+    return {"where": ".".join(map(str, problem.loc)), "text": translated(problem.message)}
+
+
+def _json(request: HttpRequest, name: str) -> Any:
+    try:
+        return json.loads(request.POST.get(name) or "null")
+    except InvalidInput as error:
+        problem = Problem(loc=(name,), code="bad_json", message=error.message)
+        raise InvalidInput(error.message, problems=[problem], symbol=error.symbol) from error
+
+
+def _save(request: HttpRequest, row: TaskDefinition | None) -> str:
+    """An entry keeps its name: flows name it."""
+    fields = _json(request, "input_fields")
+    saved = services.save_task_definition(
+        name=row.name if row else request.POST.get("name", "").strip(),
+        type=request.POST.get("type", ""),
+        description=request.POST.get("description", "").strip(),
+        config=_json(request, "config"),
+        input_fields=[] if fields is None else fields,
+        actor=actor_of(request),
+    )
+    return str(saved.name)

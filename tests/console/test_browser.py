@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from playwright.sync_api import expect
 
@@ -41,10 +39,9 @@ PAGES = (
 
 
 @pytest.fixture(autouse=True)
-def _groups_and_unsafe_orm(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _orm_beside_playwright(monkeypatch: pytest.MonkeyPatch) -> None:
     # Playwright's loop runs in this thread; the ORM calls here are ours and not made from inside it.
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    return
 
 
 def test_a_failed_run_is_found_understood_and_mended_in_two_clicks(live_server: object) -> None:

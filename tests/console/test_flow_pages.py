@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from execution.models import Instance
-from flows.models import Flow, FlowVersion
+from flows.models import Flow, FlowVersion, TaskDefinition
 from tests.console import factory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.store]
@@ -122,3 +123,35 @@ def test_it_tells_what_is_wrong_with_a_start(flow: Flow, as_role: Callable[..., 
         assert response.status_code == 200
         assert response.context["problems"]
     assert not Instance.objects.exists()
+
+
+def test_it_makes_edits_and_removes_a_task_type(db: None, as_role: Callable[..., Client]) -> None:
+    client = as_role("editor")
+    types = "/admin/flows/taskdefinition/"
+    given = {
+        "name": "charge",
+        "type": "http",
+        "description": "d",
+        "config": '{"url": "http://pay.example/charge"}',
+        "input_fields": '[{"name": "amount", "type": "decimal", "required": true}]',
+    }
+    assert client.post(f"{types}new/", given).status_code == 302
+    assert TaskDefinition.objects.get(pk="charge").config == {"url": "http://pay.example/charge"}
+    wrong = client.post(f"{types}charge/edit/", {**given, "input_fields": '[{"name": "amount", "type": "money"}]'})
+    assert wrong.context["problems"]
+    assert "money" in wrong.content.decode()
+    assert client.post(f"{types}charge/edit/", {**given, "config": "{oops"}).context["problems"]
+    assert client.post(f"{types}charge/edit/", {**given, "description": "changed"}).status_code == 302
+    assert TaskDefinition.objects.get(pk="charge").description == "changed"
+    client.post(f"{types}charge/delete-entry/")
+    assert not TaskDefinition.objects.filter(pk="charge").exists()
+
+
+def test_it_shows_entries_of_code_and_lets_nobody_edit_them(db: None, as_role: Callable[..., Client]) -> None:
+    TaskDefinition.objects.update_or_create(
+        name="deduct",
+        defaults={"type": "rpc", "is_code": True, "created_at": timezone.now(), "updated_at": timezone.now()},
+    )
+    assert b"deduct" in as_role("viewer").get("/admin/flows/taskdefinition/").content
+    assert as_role("viewer").get("/admin/flows/taskdefinition/new/").status_code == 403
+    assert as_role("editor").get("/admin/flows/taskdefinition/deduct/edit/").status_code == 403
