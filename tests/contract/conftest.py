@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from tests.contract.db_target import Target
+
 NAME = f"disttask_target_{os.getpid()}"
 
 
@@ -31,3 +33,10 @@ def url(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None, django_
     yield f"{scheme}://{user}@{parts['HOST'] or '127.0.0.1'}{port}/{NAME}"
     with django_db_blocker.unblock(), own.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {NAME}")
+
+
+@pytest.fixture
+def target(url: str) -> Iterator[Target]:
+    made = Target(url)
+    yield made
+    made.close()
