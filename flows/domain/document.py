@@ -7,8 +7,6 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from flows.domain.compiled import Jitter, Strategy
-
 LANGUAGE_VERSION: Final = 1
 MAX_TASKS: Final = 10_000
 MAX_TAGS: Final = 16
@@ -125,7 +123,3 @@ class FlowShape(_Shape):
 def document_schema() -> dict[str, Any]:
     """JSON Schema of a flow document, for editors and `/schemas/flow`."""
     return FlowShape.model_json_schema()
-
-
-STRATEGIES: Final = tuple(Strategy)
-JITTERS: Final = tuple(Jitter)

@@ -74,14 +74,6 @@ def parse(source: str) -> Path:
     return tuple(steps)
 
 
-def task_of(source: object) -> str | None:
-    """The task a path reads; None where it is no path."""
-    try:
-        return str(parse(source)[0]) if isinstance(source, str) else None
-    except PathFault:
-        return None
-
-
 def compile_path(source: str) -> TaskPath:
     """The expression of a path that was checked."""
     return TaskPath(source, ("tasks", *parse(source)))

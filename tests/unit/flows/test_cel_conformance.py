@@ -115,6 +115,8 @@ VALUES: list[tuple[str, Any]] = [
     ("'%% %b %o %x %X'.format([5, 8, 255, 'hi'])", "% 101 10 ff 6869"),
     ("'%s'.format([[1, 'a', true, null]])", "[1, a, true, null]"),
     ("'%e'.format([1234.5])", "1.234500e+03"),
+    ("'%s %s %s'.format([timestamp(0), duration('1s'), b'ab'])", "1970-01-01T00:00:00Z 1s ab"),
+    ("'%s %s %b'.format([{'b': 1, 'a': null}, 0.1, true])", "{a: null, b: 1} 0.1 1"),
     ("string(1.5) + string(true) + string(3)", "1.5true3"),
     # lists and maps
     ("params.list.map(x, x * 2)", [2, 4, 6]),
@@ -197,6 +199,7 @@ FAILURES: list[tuple[str, str]] = [
     ("'a'.matches('(')", "EXPRESSION"),
     ("decimal('x')", "EXPRESSION"),
     ("decimal(true)", "EXPRESSION"),
+    ("decimal('123456789012345678901234567890123456789012345', 30)", "EXPRESSION"),
     ("decimal('1e999999999')", "EXPRESSION"),
     ("decimal('nan')", "EXPRESSION"),
     ("decimal(1) / decimal(0)", "EXPRESSION"),
