@@ -33,14 +33,20 @@ class _BinaryCollation:
         return parameters
 
 
-class IdField(_BinaryCollation, models.CharField):  # type: ignore[type-arg]
-    """A string key: equal only when every byte is."""
-
-
 if TYPE_CHECKING:
+    _StringField = models.CharField[Any, Any]
     _AnyValueTextField = models.TextField[Any, Any]
 else:
+    _StringField = models.CharField
     _AnyValueTextField = models.TextField
+
+
+class IdField(_BinaryCollation, _StringField):
+    """A string key: equal only when every byte is."""
+
+    if TYPE_CHECKING:  # nullable here and there, which the stubs express for direct fields only
+        _pyi_private_set_type: Any
+        _pyi_private_get_type: Any
 
 
 class JSONTextField(_BinaryCollation, _AnyValueTextField):

@@ -74,7 +74,7 @@ class Instance(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return self.id
+        return str(self.id)
 
 
 class InstanceTag(models.Model):
@@ -132,7 +132,7 @@ class Task(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return self.id
+        return str(self.id)
 
 
 class Attempt(models.Model):
@@ -169,7 +169,7 @@ class Attempt(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return self.id
+        return str(self.id)
 
 
 class ExecutionLog(models.Model):
@@ -196,7 +196,7 @@ class ExecutionLog(models.Model):
         default_permissions = ()
 
     def __str__(self) -> str:
-        return self.id
+        return str(self.id)
 
 
 class OperatorAction(models.Model):
@@ -254,7 +254,7 @@ class EngineSession(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return self.id
+        return str(self.id)
 
 
 class LocalMessage(models.Model):

@@ -50,7 +50,7 @@ class Flow(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
 
 class FlowVersion(models.Model):
@@ -106,4 +106,4 @@ class TaskDefinition(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)

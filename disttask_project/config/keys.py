@@ -181,7 +181,10 @@ TABLES: Final[dict[str, tuple[Key, ...]]] = {
         _key("name", "text", "", "Database, or the file of an SQLite one."),
         _key("tables", "list", [], "The only tables that tasks may touch."),
         _key("max_rows", "integer", 1000, "Most rows one task may change or read.", minimum=1),
+        _key("max_affected", "integer", 1000, "Most rows one update or delete may change.", minimum=1),
         _key("statement_timeout", "number", 30, "Seconds the server gives one statement.", minimum=0.1),
+        _key("connect_timeout", "number", 5, "Seconds for a connection.", minimum=0.1),
+        _key("create_barrier", "boolean", True, "Make the barrier table on first use."),
     ),
     "rpc.services": _section(
         "rpc.services",
@@ -192,6 +195,13 @@ TABLES: Final[dict[str, tuple[Key, ...]]] = {
         _key("targets", "list", [], "Several of them, used in turn."),
         _key("tls", "boolean", False, "Encrypt the connection."),
         _key("ca_file", "text", "", "Certificates to trust instead of the system's."),
+        _key(
+            "field_names",
+            "choice",
+            "json",
+            "Names in replies: lowerCamelCase or the proto's own.",
+            choices=("json", "proto"),
+        ),
     ),
 }
 

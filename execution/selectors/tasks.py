@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from flows.selectors import compiled_version
-
 from disttask_project.kernel.errors import DisttaskError, NotFound
 from disttask_project.kernel.json import JSON
 from disttask_project.kernel.messages import text
@@ -16,6 +14,7 @@ from execution.domain.states import TaskStatus
 from execution.models import Attempt, ExecutionLog, Instance, InstanceTag, Task
 from execution.selectors.instances import get_instance
 from flows.domain.compiled import CompiledFlow, CompiledTask
+from flows.selectors import compiled_version
 
 MAX_ROWS = 1_000
 
