@@ -41,6 +41,7 @@ class Link:
     methods: dict[str, tuple[Method, Any]] = field(default_factory=dict)
     described_at: float = -math.inf
     service: ServiceDescriptor | None = None
+    asking: asyncio.Lock = field(default_factory=asyncio.Lock)  # one question to the server, whoever waits for it
 
 
 class Channels:
@@ -76,20 +77,27 @@ class Channels:
 
     async def method(self, service: Service, link: Link, name: str, *, deadline: float) -> tuple[Method, Any]:
         """A method and its callable, by the server's descriptors. Raises `TaskFailed`; nothing is sent yet."""
-        age = time.monotonic() - link.described_at
-        is_stale = age > self._options.descriptor_seconds
         known = link.methods.get(name)
-        if known is not None and not is_stale:
+        if known is not None and not self._is_stale(link):
             return known
-        is_lacking = link.service is None or name not in link.service.methods_by_name
-        if is_stale or (is_lacking and age > _REFRESH_SECONDS):
-            link.service = await self._described(service, link, deadline)
-            link.described_at = time.monotonic()
-            link.methods.clear()
+        async with link.asking:
+            if self._must_ask(link, name):
+                link.service = await self._described(service, link, deadline)
+                link.described_at = time.monotonic()
+                link.methods.clear()
         assert link.service is not None  # described above, or before
         method = find_method(link.service, name)
         link.methods[name] = (method, link.channel.unary_unary(method.path, _as_bytes, _as_bytes))
         return link.methods[name]
+
+    def _is_stale(self, link: Link) -> bool:
+        return time.monotonic() - link.described_at > self._options.descriptor_seconds
+
+    def _must_ask(self, link: Link, name: str) -> bool:
+        if self._is_stale(link) or link.service is None:
+            return True
+        is_lacking = name not in link.service.methods_by_name
+        return is_lacking and time.monotonic() - link.described_at > _REFRESH_SECONDS
 
     def forget(self, service: Service, link: Link) -> None:
         """Give a link up: the next call looks the name up again and connects anew."""
@@ -116,6 +124,9 @@ class Channels:
         except aio.AioRpcError as error:
             self.forget(service, link)
             raise status_failure(error, sent=False) from error
+        except aio.UsageError as error:  # given up by another call while this one waited
+            host, port = service.targets[0]
+            raise _no_connection(host, port) from error
 
     async def _made(self, service: Service) -> Link:
         addresses: list[str] = []
@@ -178,17 +189,21 @@ class Channels:
             ) from None
         if not is_ready:
             self.forget(service, link)
-            raise TaskFailed(
-                Sort.NEVER_SENT,
-                "GRPC_UNAVAILABLE",
-                text("No connection to {host}:{port}.", host=host, port=port),
-                type="ConnectionFailed",
-            )
+            raise _no_connection(host, port)
 
     def _close(self, link: Link) -> None:
         task = asyncio.get_running_loop().create_task(link.channel.close(_GRACE))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+
+def _no_connection(host: str, port: int) -> TaskFailed:
+    return TaskFailed(
+        Sort.NEVER_SENT,
+        "GRPC_UNAVAILABLE",
+        text("No connection to {host}:{port}.", host=host, port=port),
+        type="ConnectionFailed",
+    )
 
 
 async def _settled(channel: aio.Channel) -> bool:

@@ -5,7 +5,9 @@ A server's descriptors are input from outside: their number and size are bounded
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Final
 
 import grpc
@@ -61,31 +63,30 @@ async def describe(channel: aio.Channel, service: str, *, timeout: float) -> Ser
 
 
 async def _ask(channel: aio.Channel, version: str, service: str, timeout: float) -> dict[str, File]:
-    open_stream: Any = channel.stream_stream(
+    # One stream a question, and the question sent with its opening: a `write` to a server that has answered
+    # UNIMPLEMENTED already raises INTERNAL, and the true status is lost.
+    question: Any = channel.unary_stream(
         f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
         request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
         response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
     )
-    stream = open_stream(timeout=timeout)
+    ask = partial(_fetch, question, until=time.monotonic() + timeout)
+    files: dict[str, File] = {}
+    size = await ask(files, reflection_pb2.ServerReflectionRequest(file_containing_symbol=service))
+    while missing := _missing(files):
+        size += await ask(files, reflection_pb2.ServerReflectionRequest(file_by_filename=missing), wanted=missing)
+        if len(files) > _MAX_FILES or size > _MAX_BYTES:
+            raise NoDescriptors(text("its descriptors are larger than what we accept"))
+    return files
+
+
+async def _fetch(question: Any, files: dict[str, File], request: Any, *, until: float, wanted: str = "") -> int:
+    """Ask for one file; returns the bytes that came."""
+    stream = question(request, timeout=max(0.001, until - time.monotonic()))
     try:
-        files: dict[str, File] = {}
-        size = await _fetch(stream, files, reflection_pb2.ServerReflectionRequest(file_containing_symbol=service))
-        while missing := _missing(files):
-            size += await _fetch(
-                stream, files, reflection_pb2.ServerReflectionRequest(file_by_filename=missing), wanted=missing
-            )
-            if len(files) > _MAX_FILES or size > _MAX_BYTES:
-                raise NoDescriptors(text("its descriptors are larger than what we accept"))
-        await stream.done_writing()
-        return files
+        reply = await stream.read()
     finally:
         stream.cancel()
-
-
-async def _fetch(stream: Any, files: dict[str, File], request: Any, *, wanted: str = "") -> int:
-    """Ask for one file; returns the bytes that came."""
-    await stream.write(request)
-    reply = await stream.read()
     if reply is _END:
         raise NoDescriptors(text("its server ended the reflection stream"))
     if reply.HasField("error_response"):
