@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -131,3 +132,11 @@ def test_two_threads_that_load_one_version_keep_one() -> None:
     cache._keep("x", first)
     cache._keep("x", CompiledFlow(name="x", tasks={}, dependents={}))
     assert cache.get("x") is first
+
+
+SEED = sorted(path for path in Path("tests/fixtures/seed").glob("*.json") if path.name != "params.json")
+
+
+@pytest.mark.parametrize("path", SEED, ids=lambda path: path.stem)
+def test_the_seeds_flows_are_accepted_by_the_real_executors(path: Path) -> None:
+    assert selectors.validate_definition(path.read_text(encoding="utf-8")).problems == ()
