@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from execution.domain.outcome import Outcome
 from execution.engine import core
 from execution.engine.events import Abandon, Acts, Claimed, Ended, Event, Park, Start, Tick
-from execution.engine.state import InstanceState, PlannedCall, Unit
-from execution.stores.base import Claim, Loaded, RecordRefused
+from execution.engine.state import PlannedCall, Unit
+from execution.stores.base import Claim, Loaded
+from tests.simulation.journal import Entry, Held, Journal
 from tests.simulation.target import LOST, UNSENT
 
 if TYPE_CHECKING:
@@ -22,34 +22,12 @@ LEAST_LEASE = 0.5  # a call leaves only with more than this left
 CALL_TIMEOUT = 5.0
 
 
-@dataclass(slots=True, eq=False)
-class Held:
-    """An instance this driver believes to own."""
-
-    state: InstanceState
-    deadline: float
-    released: bool = False
-    dropped: bool = False
-    tick_at: float = 0.0
-    using: set[tuple[str, int]] = field(default_factory=set)  # slots: one for every attempt begun and not ended
-
-
-@dataclass(slots=True, eq=False)
-class Entry:
-    held: Held
-    unit: Unit
-    calls: list[PlannedCall] = field(default_factory=list)
-
-
 class Driver:
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
         self.held: dict[str, Held] = {}
-        self.pending: dict[str, Entry] = {}
-        self.queue: list[list[Entry]] = []  # groups still to be written, halves of a refused one
-        self.busy = False
-        self.healthy = True
+        self.journal = Journal(self)
         self.capacity = world.rng.randint(1, 4)
         self.alive = True
         self.draining = False
@@ -70,6 +48,8 @@ class Driver:
         act(*args)
 
     def die(self, why: str) -> None:
+        if not self.alive:
+            return
         self.alive = False
         self.world.note(self.name, "dies", why)
         self.world.at(self.world.rng.uniform(0.5, 3), self.world.new_driver)
@@ -84,7 +64,7 @@ class Driver:
         world = self.world
         if self.draining:
             return
-        if self.healthy:
+        if self.journal.healthy:
             deadline = world.time + LEASE
             claims = world.store.claim(
                 self.name, limit=4, struck_limit=2, lease=timedelta(seconds=LEASE), now=world.now()
@@ -126,9 +106,7 @@ class Driver:
         held.dropped = True
         if self.held.get(held.state.id) is held:
             del self.held[held.state.id]
-        entry = self.pending.get(held.state.id)
-        if entry is not None and entry.held is held:
-            del self.pending[held.state.id]
+        self.journal.forget(held)
 
     def watch_inboxes(self) -> None:
         world = self.world
@@ -155,7 +133,10 @@ class Driver:
         if unit is None:
             return False
         held.released = unit.release
-        self._submit(Entry(held, unit, calls))
+        if "call_before_commit" in self.world.bugs:
+            self._leave(held, calls)
+            calls = []
+        self.journal.submit(Entry(held, unit, calls))
         self._watch_time(held)
         return True
 
@@ -199,113 +180,22 @@ class Driver:
             self.advance(held, Tick())
             self._watch_time(held)
 
-    # The journal
+    # What the journal tells
 
-    def _submit(self, entry: Entry) -> None:
-        held = entry.held
-        if "call_before_commit" in self.world.bugs:
-            self._leave(held, entry.calls)
-            entry.calls = []
-        before = self.pending.get(held.state.id)
-        if before is not None and before.held is held:
-            before.unit = core.fold(before.unit, entry.unit)
-            before.calls += entry.calls
-        else:
-            self.pending[held.state.id] = entry
-        if not self.busy:
-            self.later(0.001, self._flush)
+    def committed(self, entry: Entry) -> None:
+        self._leave(entry.held, entry.calls)
+        if entry.unit.release and self.alive:
+            self.drop(entry.held)
 
-    def _flush(self) -> None:
-        if self.busy or not self.pending:
-            return
-        ids = sorted(self.pending)
-        if self.world.fails(0.2):
-            ids = ids[: self.world.rng.randint(1, len(ids))]
-        self.busy = True
-        self.queue = [[self.pending.pop(instance_id) for instance_id in ids]]
-        self.later(0.005, self._send)
-
-    def _send(self) -> None:
-        """The group leaves; from here on the database may take it whatever becomes of this process."""
-        group = [entry for entry in self.queue[0] if not entry.held.dropped]
-        fault = self.world.commit_fault()
-        self.world.at(self.world.latency(), self._reach_store, group, fault)
-
-    def _reach_store(self, group: list[Entry], fault: str) -> None:
-        world = self.world
-        lost: set[str] = set()
-        result = "done"
-        if fault in ("fails", "fails unseen"):
-            result = fault
-        else:
-            try:
-                lost = world.store.apply(
-                    [entry.unit for entry in group], by=self.name, now=world.now(), refuses=world.refuses
-                )
-                result = "done" if fault == "" else "done unseen"
-            except RecordRefused:
-                result = "refused"
-        world.note(self.name, "commit", result, [(e.unit.instance_id, e.unit.fence, e.unit.rev) for e in group], lost)
-        self.later(world.latency(), self._answered, group, result, lost)
-
-    def _answered(self, group: list[Entry], result: str, lost: set[str]) -> None:
-        self.healthy = result in ("done", "refused")
-        if result == "fails":
-            self.later(0.2, self._send)
-        elif result in ("done unseen", "fails unseen"):
-            if "lost_answer_means_committed" in self.world.bugs:
-                self._settle(group, set())
-            else:
-                self.later(0.2, self._read_back, group)
-        elif result == "refused":
-            self._refused(group)
-        else:
-            self._settle(group, lost)
-
-    def _read_back(self, group: list[Entry]) -> None:
-        """Did it commit? The position says new, old, or somebody else's."""
-        self.healthy = True
-        positions = self.world.store.positions(entry.unit.instance_id for entry in group)
-        old = [e for e in group if positions[e.unit.instance_id] == (e.unit.fence, e.unit.base_rev)]
-        new = [e for e in group if positions[e.unit.instance_id] == (e.unit.fence, e.unit.rev)]
-        lost = {e.unit.instance_id for e in group if e not in old and e not in new}
-        if old:
-            self.queue.insert(1, old)
-        self._settle([entry for entry in group if entry not in old], lost)
-
-    def _refused(self, group: list[Entry]) -> None:
-        if len(group) > 1:
-            middle = len(group) // 2
-            self.queue[1:1] = [group[:middle], group[middle:]]
-            self._next()
-            return
-        held = group[0].held
-        self.drop(held)
-        self._next()
+    def park(self, held: Held) -> None:
+        """The store refuses what this instance has to write: what it still has is parked."""
         claim = Claim(instance_id=held.state.id, fence=held.state.fence, strikes=held.state.strikes)
         for loaded in self.world.store.load([claim]):
             again = self.held[claim.instance_id] = Held(loaded.state, held.deadline)
             self.advance(again, Park(code="RECORD_REFUSED", message="refused", open_attempts=loaded.open_attempts))
 
-    def _settle(self, group: list[Entry], lost: set[str]) -> None:
-        for entry in group:
-            if entry.unit.instance_id in lost:
-                self.drop(entry.held)
-            elif not entry.held.dropped:
-                self._leave(entry.held, entry.calls)
-                if entry.unit.release and self.alive:
-                    self.drop(entry.held)
-        self._next()
-
-    def _next(self) -> None:
-        self.queue.pop(0)
-        if self.queue:
-            self.later(0.005, self._send)
-            return
-        self.busy = False
-        if self.pending:
-            self.later(0.001, self._flush)
-        elif self.draining and not self.held:
+    def written(self) -> None:
+        if self.draining and not self.held:
             self.die("drained")
 
     # Calls
