@@ -106,6 +106,34 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "cancel": pgettext_lazy("log", "cancelled"),
     "close": pgettext_lazy("log", "closed"),
     "handle": pgettext_lazy("log", "handled"),
+    "asked": pgettext_lazy("log", "act asked"),
+    "timeout": pgettext_lazy("log", "deadline passed"),
+    "retry_now": pgettext_lazy("log", "retried by a person"),
+    "reopen": pgettext_lazy("log", "taken up again"),
+    "reset": pgettext_lazy("log", "reset"),
+    "running": pgettext_lazy("log", "running"),
+    "create_flow": pgettext_lazy("log", "made a flow"),
+    "save_draft": pgettext_lazy("log", "saved a draft"),
+    "save_version": pgettext_lazy("log", "saved a version"),
+    "publish_version": pgettext_lazy("log", "published a version"),
+    "activate_flow": pgettext_lazy("log", "activated a flow"),
+    "deactivate_flow": pgettext_lazy("log", "deactivated a flow"),
+    "delete_flow": pgettext_lazy("log", "deleted a flow"),
+    "create_task_definition": pgettext_lazy("log", "made a task type"),
+    "edit_task_definition": pgettext_lazy("log", "edited a task type"),
+    "delete_task_definition": pgettext_lazy("log", "removed a task type"),
+    "create_token": pgettext_lazy("log", "made a token"),
+    "revoke_token": pgettext_lazy("log", "revoked a token"),
+    "purge": pgettext_lazy("log", "purged old rows"),
+}
+
+OBJECTS: Final[Mapping[str, Any]] = {
+    "instance": pgettext_lazy("object", "instance"),
+    "task": pgettext_lazy("object", "task"),
+    "exception": pgettext_lazy("object", "exception"),
+    "flow": pgettext_lazy("object", "flow"),
+    "task_definition": pgettext_lazy("object", "task type"),
+    "token": pgettext_lazy("object", "token"),
 }
 
 
@@ -117,3 +145,8 @@ def look(kind: str, value: str) -> Look:
 def choices(kind: str) -> list[tuple[str, Any]]:
     """Values and words of a kind, for a select."""
     return [(value, entry.word) for value, entry in LOOKS[kind].items()]
+
+
+def action_word(value: str) -> Any:
+    """The word for an act or a log row's action (`task.retry` is a retry); an unknown one as it is."""
+    return ACTIONS.get(value.rpartition(".")[2], value)

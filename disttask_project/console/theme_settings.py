@@ -47,67 +47,50 @@ def _item(title: Any, icon: str, name: str, permission: Any = None) -> dict[str,
 def navigation(_request: HttpRequest) -> list[dict[str, Any]]:
     """The side menu; items lead only where the user may go."""
     return [
-        {
-            "items": [
-                _item(_("Overview"), "monitoring", "admin:index"),
-                _item(
-                    _("Instances"),
-                    "receipt_long",
-                    "admin:execution_instance_changelist",
-                    _may("execution.view_instance"),
-                ),
-                _item(
-                    _("Exceptions"),
-                    "error",
-                    "admin:retries_exceptionrecord_changelist",
-                    _may("retries.view_exceptionrecord"),
-                ),
-            ]
-        },
-        {
-            "title": _("Definitions"),
-            "items": [
-                _item(_("Flows"), "account_tree", "admin:flows_flow_changelist", _may("flows.view_flow")),
-                _item(
-                    _("Task types"),
-                    "widgets",
-                    "admin:flows_taskdefinition_changelist",
-                    _may("flows.view_taskdefinition"),
-                ),
-            ],
-        },
-        {
-            "title": _("Operations"),
-            "items": [
-                _item(
-                    _("Operations log"), "history", "admin:audit_auditentry_changelist", _may("audit.view_auditentry")
-                ),
-                _item(
-                    _("Workers"),
-                    "memory",
-                    "admin:execution_enginesession_changelist",
-                    _may("execution.view_enginesession"),
-                ),
-                _item(
-                    _("Local messages"),
-                    "mail",
-                    "admin:execution_localmessage_changelist",
-                    _may("execution.view_localmessage"),
-                ),
-            ],
-        },
-        {
-            "title": _("System"),
-            "collapsible": True,
-            "items": [
-                _item(_("Users"), "person", "admin:auth_user_changelist", _may("auth.view_user")),
-                _item(_("Groups"), "group", "admin:auth_group_changelist", _may("auth.view_group")),
-                _item(_("API tokens"), "key", "admin:access_apitoken_changelist", _may("access.view_apitoken")),
-                _item(_("Queue: waiting"), "queue", "admin:django_q_ormq_changelist", _superuser),
-                _item(_("Queue: done"), "task_alt", "admin:django_q_success_changelist", _superuser),
-                _item(_("Queue: failed"), "report", "admin:django_q_failure_changelist", _superuser),
-            ],
-        },
+        {"items": _daily()},
+        {"title": _("Definitions"), "items": _definitions()},
+        {"title": _("Operations"), "items": _operations()},
+        {"title": _("System"), "collapsible": True, "items": _system()},
+    ]
+
+
+def _list(title: Any, icon: str, model: str, permission: Any = None) -> dict[str, Any]:
+    """The list page of a model, `app_model`, for who may view it."""
+    app, name = model.rsplit("_", 1)
+    return _item(title, icon, f"admin:{model}_changelist", permission or _may(f"{app}.view_{name}"))
+
+
+def _daily() -> list[dict[str, Any]]:
+    return [
+        _item(_("Overview"), "monitoring", "admin:index"),
+        _list(_("Instances"), "receipt_long", "execution_instance"),
+        _list(_("Exceptions"), "error", "retries_exceptionrecord"),
+    ]
+
+
+def _definitions() -> list[dict[str, Any]]:
+    return [
+        _list(_("Flows"), "account_tree", "flows_flow"),
+        _list(_("Task types"), "widgets", "flows_taskdefinition"),
+    ]
+
+
+def _operations() -> list[dict[str, Any]]:
+    return [
+        _list(_("Operations log"), "history", "audit_auditentry"),
+        _list(_("Workers"), "memory", "execution_enginesession"),
+        _list(_("Local messages"), "mail", "execution_localmessage"),
+    ]
+
+
+def _system() -> list[dict[str, Any]]:
+    return [
+        _list(_("Users"), "person", "auth_user"),
+        _list(_("Groups"), "group", "auth_group"),
+        _list(_("API tokens"), "key", "access_apitoken"),
+        _list(_("Queue: waiting"), "queue", "django_q_ormq", _superuser),
+        _list(_("Queue: done"), "task_alt", "django_q_success", _superuser),
+        _list(_("Queue: failed"), "report", "django_q_failure", _superuser),
     ]
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from disttask_project.console.labels import look
+from disttask_project.console.labels import action_word, look
 from execution.admin.acts import Offer, instance_offers, task_offers
 from execution.admin.graph import graph_of
 from execution.admin.timeline import timeline_of
@@ -82,7 +82,9 @@ def handover(run: Run, problems: Sequence[RunTask], request: HttpRequest) -> str
     if run.audit:
         last = run.audit[0]
         at = timezone.localtime(last.at).strftime("%Y-%m-%d %H:%M:%S %z")
-        lines.append(_("Last act: %(act)s by %(who)s, %(at)s") % {"act": last.act, "who": last.actor, "at": at})
+        lines.append(
+            _("Last act: %(act)s by %(who)s, %(at)s") % {"act": action_word(last.act), "who": last.actor, "at": at}
+        )
         if last.reason:
             lines.append(last.reason[:300])
     lines.append(request.build_absolute_uri(reverse("admin:execution_instance_change", args=[instance.pk])))

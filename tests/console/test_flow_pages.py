@@ -13,6 +13,7 @@ from django.utils import timezone
 from execution.models import Instance
 from flows.models import Flow, FlowVersion, TaskDefinition
 from tests.console import factory
+from tests.console.runs import DEFINITION
 
 pytestmark = [pytest.mark.django_db, pytest.mark.store]
 
@@ -25,7 +26,7 @@ def flow(db: None) -> Flow:
 
 
 def definition(**changes: Any) -> str:
-    return json.dumps({**factory.DEFINITION, **changes})
+    return json.dumps({**DEFINITION, **changes})
 
 
 def test_it_saves_a_new_flow_and_publishes_it(db: None, as_role: Callable[..., Client]) -> None:

@@ -13,6 +13,7 @@ from django.test import Client
 from flows.models import Flow
 from retries.models import ExceptionRecord
 from tests.console import factory
+from tests.console.runs import DEFINITION
 
 pytestmark = [pytest.mark.django_db, pytest.mark.store]
 
@@ -39,7 +40,7 @@ STATIC = Path(__file__).parents[2] / "static"
 
 @pytest.fixture
 def flow(db: None) -> Flow:
-    definition = {**factory.DEFINITION, "description": PAYLOAD}
+    definition = {**DEFINITION, "description": PAYLOAD}
     made = factory.make_flow(definition=definition)
     factory.failed(made, "r1", message=PAYLOAD, response={"body": PAYLOAD})
     return made

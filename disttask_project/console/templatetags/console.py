@@ -165,7 +165,12 @@ def message(value: Any) -> str:
 @register.filter
 def action_word(value: str) -> Any:
     """The word for an action of a log; an unknown one as it is."""
-    return labels.ACTIONS.get(value.rpartition(".")[2], value)
+    return labels.action_word(value)
+
+
+@register.filter
+def object_word(value: str) -> Any:
+    return labels.OBJECTS.get(value, value)
 
 
 @register.filter
