@@ -16,6 +16,7 @@ from django.conf import settings as project
 from django_q.models import OrmQ
 
 from execution import jobs
+from execution.engine.loading import current_store
 from execution.engine.processes import members, read_leader
 from execution.engine.sessions import CLUSTER_VARIABLE, CanaryStamp, DrainFlag, SessionSlots
 from execution.engine.settings import EngineSettings
@@ -47,6 +48,7 @@ class FileQueue:
         self.rings = 0
         self.answers = True
         self.recorded = True
+        self.said: list[str] = []
 
     def needs_bell(self) -> bool:
         return self.due
@@ -63,6 +65,9 @@ class FileQueue:
 
     def store_answers(self) -> bool:
         return self.answers
+
+    def beat(self, state: str) -> None:
+        self.said.append(state)
 
 
 class Watched:
@@ -110,6 +115,7 @@ def test_a_cluster_that_answers_is_left_alone(watched: Watched) -> None:
     before = watched.pids()
     time.sleep(2.5)
     assert watched.pids() == before
+    assert "ready" in watched.queue.said
 
 
 def test_a_wedged_cluster_is_replaced_whole(watched: Watched) -> None:
@@ -207,7 +213,7 @@ def test_a_start_rings_once_in_a_while(queue: Any) -> None:
 
 
 def test_nobody_rings_while_a_driver_is_awake(queue: Any) -> None:
-    store = jobs.current_store()
+    store = current_store()
     beat = {"host": "h", "pid": 1, "kind": "engine", "in_flight": 0, "now": store.now()}
     store.beat("driver", state="running", **beat)  # type: ignore[arg-type]
     jobs.ring()
@@ -215,7 +221,7 @@ def test_nobody_rings_while_a_driver_is_awake(queue: Any) -> None:
 
 
 def test_a_driver_that_has_gone_does_not_silence_the_bell(queue: Any) -> None:
-    store = jobs.current_store()
+    store = current_store()
     beat = {"host": "h", "pid": 1, "kind": "engine", "in_flight": 0, "now": store.now()}
     store.beat("driver", state="ended", **beat)  # type: ignore[arg-type]
     jobs.ring()
