@@ -8,6 +8,7 @@ document with the catalog entries and retry defaults of that day put in, tasks i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from disttask_project.kernel.errors import InvalidInput, Problem
 from disttask_project.kernel.json import JSON
@@ -19,6 +20,10 @@ from flows.domain.document import FlowShape, document_schema
 from flows.domain.pinning import RetryDefaults, pin
 from flows.domain.problems import Problems
 from flows.domain.reading import decode_document, read_document
+from flows.domain.salvage import Salvage
+
+# Taking faults out may show others (a task left without its name); more rounds than this never helped.
+SALVAGE_ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +49,11 @@ class Prepared:
 
 def check_definition(document: object, *, catalog: Catalog, max_task_timeout: float | None = None) -> Report:
     """Everything wrong with a document (an object, or its JSON text). Never raises."""
-    return _checked(document, catalog, max_task_timeout)[1]
+    problems = Problems()
+    decoded = decode_document(document, problems)
+    if problems:
+        return Report(problems=problems.listed())
+    return _checked(decoded, catalog, max_task_timeout)[1]
 
 
 def prepare_definition(
@@ -91,7 +100,29 @@ def _checked(document: object, catalog: Catalog, max_task_timeout: float | None)
     shape = read_document(document, problems)
     if shape is not None:
         Checks(shape, catalog, problems, warnings, max_task_timeout=max_task_timeout).run()
+    elif isinstance(document, dict) and isinstance(document.get("tasks"), list):
+        _check_rest(document, catalog, problems, max_task_timeout)
     return shape, Report(problems=problems.listed(), warnings=warnings.listed())
+
+
+def _check_rest(
+    document: dict[str, JSON], catalog: Catalog, problems: Problems, max_task_timeout: float | None
+) -> None:
+    """Look at what is sound in a malformed document, so that its author mends all of it in one go."""
+    rest = Salvage(document)
+    faults = problems.listed()
+    for _ in range(SALVAGE_ROUNDS):
+        rest.take_out(faults)
+        again = Problems()
+        shape = read_document(rest.document, again)
+        if shape is not None:
+            found, unused = Problems(), Problems()
+            Checks(shape, catalog, found, unused, max_task_timeout=max_task_timeout).run()
+            for problem in found.listed():
+                if rest.tells(problem):
+                    problems.take(problem)
+            return
+        faults = again.listed()
 
 
 __all__ = [

@@ -43,11 +43,8 @@ TYPE_WORDS: Final = {
 }
 
 
-def read_document(source: object, problems: Problems) -> FlowShape | None:
-    """The shape of a document, which may come as JSON text (seed) or decoded; None when it has none."""
-    document = decode_document(source, problems)
-    if problems:
-        return None
+def read_document(document: object, problems: Problems) -> FlowShape | None:
+    """The shape of a decoded document; None when it has none."""
     if not isinstance(document, dict):
         problems.add((), "wrong_type", text("A flow is one JSON object."))
         return None
