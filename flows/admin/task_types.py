@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from disttask_project.console.pages import ConsoleAdmin, actor_of, tell_error
 from disttask_project.console.payloads import pretty
@@ -22,6 +23,18 @@ from flows.selectors import flows_using, get_task_definition, list_task_definiti
 
 EDIT = "flows.edit_task_definition"
 TEXTS = ("name", "type", "description", "config", "input_fields")
+# What the code says of its own entries and executors, which know no Django.
+CODE_TEXTS = (
+    gettext_noop("Take an amount from a user's balance"),
+    gettext_noop("Take a quantity of an article from stock"),
+    gettext_noop("Call an HTTP address"),
+    gettext_noop("Say that a payment has been made"),
+    gettext_noop("Inserts, updates, deletes or reads rows of a named database connection."),
+    gettext_noop("Sends a request to a URL; the result is its status, headers and body."),
+    gettext_noop("Sends a message to a topic."),
+    gettext_noop("Does nothing and gives back its input."),
+    gettext_noop("Calls a method of a service; the result is its reply."),
+)
 EXAMPLE_FIELDS = [{"name": "order_id", "type": "string", "required": True}]
 
 

@@ -14,6 +14,8 @@ from django.utils.translation import gettext, ngettext
 from disttask_project.console.catalogue import Catalogue, catalogues
 from disttask_project.i18n import translated
 from disttask_project.kernel.messages import text
+from flows.admin.task_types import CODE_TEXTS
+from flows.domain.catalog import CODE_ENTRIES, TASK_TYPES
 
 PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]|\{(\w*)\}")
 NAMES = ("own", "theme")
@@ -64,3 +66,8 @@ def test_it_speaks_chinese_for_our_strings_the_themes_and_the_domains() -> None:
         assert gettext("Welcome back to") == "欢迎回到"
         assert ngettext("%(n)d day", "%(n)d days", 3) % {"n": 3} == "3 天"
         assert translated(text("Waiting for a person: {tasks}.", tasks="deduct")) == "等待人工处理：deduct。"
+
+
+def test_it_translates_what_the_code_says_of_its_task_types() -> None:
+    said = {entry.description for entry in (*CODE_ENTRIES, *TASK_TYPES)} - {""}
+    assert said - set(CODE_TEXTS) == set()

@@ -163,6 +163,12 @@ def message(value: Any) -> str:
 
 
 @register.filter
+def spoken(value: str) -> str:
+    """A plain sentence of the code in the active language, where the catalogue has it."""
+    return gettext(value) if value else ""
+
+
+@register.filter
 def action_word(value: str) -> Any:
     """The word for an action of a log; an unknown one as it is."""
     return labels.action_word(value)
