@@ -29,6 +29,7 @@ tables = ["orders"]
 
 [rpc.services.PaymentService]
 target = "{HOST}:{place.payment_port}"
+field_names = "proto"
 """
 
 

@@ -63,7 +63,7 @@ class Inventory:
         key = request.headers.get("Idempotency-Key", "")
         mode = self.mode()
         if mode["mode"] == "fail":
-            raise Refused(503, "INVENTORY_DOWN", "the warehouse system is down (POST /mode ok mends it)")
+            raise Refused(503, "INVENTORY_DOWN", "the warehouse system is down")
         if mode["mode"] == "slow":
             await asyncio.sleep(mode.get("seconds", 3))
         if not key:
