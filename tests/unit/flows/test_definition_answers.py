@@ -27,7 +27,13 @@ def test_it_names_the_nearest_name() -> None:
             task("e", when="parms.x"),
         )
     )
-    assert hints == ["Unknown key dependson; did you mean depends_on?"]
+    assert hints == [
+        "Unknown key dependson; did you mean depends_on?",
+        "There is no task reserv; did you mean reserve?",
+        "There is no task type htp; did you mean http?",
+        "Line 1, column 1: There is no task reserves; did you mean reserve?",
+        "Line 1, column 1: parms is not known; did you mean params?",
+    ]
     hints = messages(
         flow(
             task("reserve"),
