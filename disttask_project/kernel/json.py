@@ -88,14 +88,19 @@ def fault_in(value: JSON) -> Message | None:
     return None
 
 
+# Made once: `json.dumps` makes an encoder for every call with settings of its own.
+_COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_SORTED: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
+
+
 def dumps(value: JSON) -> str:
     """Compact text, keys in their own order, non-ASCII as it is."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _COMPACT.encode(value)
 
 
 def canonical(value: JSON) -> str:
     """Text for comparing: keys sorted, no spaces."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
+    return _SORTED.encode(value)
 
 
 def digest(value: JSON) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from execution.stores.base import StoreUnavailable
-from execution.stores.sql.dialects import Dialect, Row, dialect_of
+from execution.stores.sql.dialects.base import Dialect, Row, Statement
+from execution.stores.sql.dialects.choosing import dialect_of
 from execution.stores.sql.faults import sorted_fault
 from execution.stores.sql.schema import Table, chunks
 
@@ -22,14 +23,20 @@ class Database:
 
     def __init__(self, alias: str = DEFAULT_DB_ALIAS) -> None:
         self.alias = alias
+        self._local = threading.local()
 
     @property
     def connection(self) -> BaseDatabaseWrapper:
         return connections[self.alias]
 
-    @cached_property
+    @property
     def dialect(self) -> Dialect:
-        return dialect_of(self.connection)
+        """This thread's."""
+        connection = self.connection
+        found: Dialect | None = getattr(self._local, "dialect", None)
+        if found is None or found.connection is not connection:
+            found = self._local.dialect = dialect_of(connection)
+        return found
 
     @contextmanager
     def reading(self) -> Iterator[Cursor]:
@@ -116,21 +123,38 @@ class Cursor:
 
     def insert(self, table: Table, columns: Sequence[str], rows: Sequence[Row]) -> None:
         for some in chunks(rows, self.dialect.rows_for(len(columns))):
-            self.run(self.dialect.insert(table, columns, len(some)), _flat(some))
+            self._send(self.dialect.insert(table, columns, some))
 
-    def upsert(self, table: Table, columns: Sequence[str], changed: Sequence[str], rows: Sequence[Row]) -> None:
+    def upsert(
+        self,
+        table: Table,
+        columns: Sequence[str],
+        changed: Sequence[str],
+        rows: Sequence[Row],
+        *,
+        clean: bool = False,
+    ) -> None:
         for some in chunks(rows, self.dialect.rows_for(len(columns))):
-            self.run(self.dialect.upsert(table, columns, changed, len(some)), _flat(some))
+            self._send(self.dialect.upsert(table, columns, changed, some, clean=clean))
 
-    def update(self, table: Table, match: Sequence[str], changed: Sequence[str], rows: Sequence[Row]) -> int:
+    def update(
+        self,
+        table: Table,
+        match: Sequence[str],
+        changed: Sequence[str],
+        rows: Sequence[Row],
+        *,
+        clean: bool = False,
+    ) -> int:
+        """Rows matched."""
         matched = 0
         for some in chunks(rows, self.dialect.rows_for(len(match) + len(changed))):
-            matched += self.run(self.dialect.update(table, match, changed, len(some)), _flat(some))
+            matched += self._send(self.dialect.update(table, match, changed, some, clean=clean))
         return matched
 
-
-def _flat(rows: Sequence[Row]) -> list[Any]:
-    return [value for row in rows for value in row]
+    def _send(self, statement: Statement) -> int:
+        self._cursor.execute(*statement)
+        return int(self._cursor.rowcount)
 
 
 def _unseen(error: BaseException) -> BaseException:

@@ -16,6 +16,7 @@ from execution.stores.sql.rows import (
     LOG_COLUMNS,
     RELEASE_SET,
     TASK_COLUMNS,
+    TASK_END,
     TASK_SET,
     GroupRows,
 )
@@ -26,7 +27,6 @@ from execution.stores.sql.schema import (
     INSTANCE,
     LOG,
     TASK,
-    Table,
     table_of_spec,
 )
 
@@ -68,10 +68,11 @@ class JournalSql:
         rows = GroupRows()
         for unit in units:
             rows.add(unit, unit.flow)
-        _upsert(cursor, TASK, TASK_COLUMNS, TASK_SET, rows.tasks)
-        _insert(cursor, ATTEMPT, ATTEMPT_COLUMNS, rows.begun)
-        _upsert(cursor, ATTEMPT, ATTEMPT_COLUMNS, ATTEMPT_END, rows.ended)
-        _insert(cursor, LOG, LOG_COLUMNS, rows.logs)
+        cursor.upsert(TASK, TASK_COLUMNS, TASK_SET, rows.tasks)
+        cursor.update(TASK, ("id",), TASK_END, rows.ended_tasks)
+        cursor.insert(ATTEMPT, ATTEMPT_COLUMNS, rows.begun)
+        cursor.upsert(ATTEMPT, ATTEMPT_COLUMNS, ATTEMPT_END, rows.ended)
+        cursor.insert(LOG, LOG_COLUMNS, rows.logs)
         self._port_rows(cursor, [row for unit in units for row in unit.rows])
         self._verdicts(cursor, units)
         self._instances(cursor, units, asked)
@@ -79,10 +80,9 @@ class JournalSql:
     def _instances(self, cursor: Cursor, units: Sequence[Unit], asked: set[str]) -> None:
         released = [unit for unit in units if unit.release]
         waiting = _still_asked(cursor, sorted(asked & {unit.instance_id for unit in released}))
-        written = _update(
-            cursor, INSTANCE, GUARD, INSTANCE_SET, [_instance_row(unit) for unit in units if not unit.release]
-        )
-        written += _update(cursor, INSTANCE, GUARD, RELEASE_SET, [_released_row(unit, waiting) for unit in released])
+        kept = [_instance_row(unit) for unit in units if not unit.release]
+        written = cursor.update(INSTANCE, GUARD, INSTANCE_SET, kept)
+        written += cursor.update(INSTANCE, GUARD, RELEASE_SET, [_released_row(unit, waiting) for unit in released])
         if written != len(units):
             raise RecordRefused(f"{len(units) - written} of {len(units)} instances vanished under their lock")
 
@@ -94,11 +94,10 @@ class JournalSql:
             table = self._tables[name]
             named = (table.key, *columns)
             values = [[row.key, *(row.values[column] for column in columns)] for row in some]
-            bound = cursor.dialect.bind(table, named, values, clean=True)
             if only_update:
-                cursor.update(table, (table.key,), columns, bound)
+                cursor.update(table, (table.key,), columns, values, clean=True)
             else:
-                cursor.upsert(table, named, columns, bound)
+                cursor.upsert(table, named, columns, values, clean=True)
 
     def _verdicts(self, cursor: Cursor, units: Sequence[Unit]) -> None:
         rows = [
@@ -112,7 +111,7 @@ class JournalSql:
             for unit in units
             for verdict in unit.verdicts
         ]
-        _update(cursor, ACTION, ("id",), VERDICT_SET, rows)
+        cursor.update(ACTION, ("id",), VERDICT_SET, rows)
 
 
 def _instance_row(unit: Unit) -> list[Any]:
@@ -155,23 +154,3 @@ def _folded(rows: Sequence[PortRow]) -> list[PortRow]:
             )
         last[row.table, row.key] = row
     return [last[key] for key in sorted(last)]
-
-
-def _insert(cursor: Cursor, table: Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    if rows:
-        cursor.insert(table, columns, cursor.dialect.bind(table, columns, rows))
-
-
-def _upsert(
-    cursor: Cursor, table: Table, columns: Sequence[str], changed: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> None:
-    if rows:
-        cursor.upsert(table, columns, changed, cursor.dialect.bind(table, columns, rows))
-
-
-def _update(
-    cursor: Cursor, table: Table, match: Sequence[str], changed: Sequence[str], rows: Sequence[Sequence[Any]]
-) -> int:
-    if not rows:
-        return 0
-    return cursor.update(table, match, changed, cursor.dialect.bind(table, (*match, *changed), rows))

@@ -27,7 +27,7 @@ class LeaseSql:
     def renew(self, owner: str, fences: Mapping[str, int], *, lease: timedelta, now: datetime) -> set[str]:
         if not fences:
             return set()
-        until = self._database.dialect.time(now + lease)
+        until = now + lease
         with self._database.writing() as cursor:
             sql = MINE + cursor.dialect.for_update
             rows = cursor.rows_in(sql, sorted(fences), [owner])

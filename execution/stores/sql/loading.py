@@ -13,7 +13,7 @@ from execution.engine.core import load_state
 from execution.engine.state import AttemptRow, ErrorInfo, TaskState
 from execution.stores.base import Claim, Loaded, StoreUnavailable
 from execution.stores.sql.database import Cursor, Database
-from execution.stores.sql.dialects import Dialect
+from execution.stores.sql.dialects.base import Dialect
 from execution.stores.sql.faults import sorted_fault
 from execution.stores.sql.schema import ATTEMPT, INSTANCE, TAG, TASK, VERSION
 from flows.domain.compiled import CompiledFlow

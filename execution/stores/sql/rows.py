@@ -42,6 +42,24 @@ TASK_COLUMNS: Final = (
     "completed_at",
 )
 TASK_SET: Final = TASK_COLUMNS[6:]
+# What changes when an attempt ends; the row and its config and input are there since the attempt began.
+TASK_END: Final = (
+    "status",
+    "skip_reason",
+    "output_data",
+    "result",
+    "error_type",
+    "error_code",
+    "error_message",
+    "error_stack",
+    "error_final",
+    "attempt",
+    "run",
+    "retries",
+    "next_at",
+    "first_failed_at",
+    "completed_at",
+)
 ATTEMPT_COLUMNS: Final = (
     "id",
     "instance_id",
@@ -78,17 +96,46 @@ class GroupRows:
     """All rows of a group of units, by statement."""
 
     tasks: list[Sequence[Any]] = field(default_factory=list)
+    ended_tasks: list[Sequence[Any]] = field(default_factory=list)
     begun: list[Sequence[Any]] = field(default_factory=list)
     ended: list[Sequence[Any]] = field(default_factory=list)
     logs: list[Sequence[Any]] = field(default_factory=list)
 
     def add(self, unit: Unit, flow: CompiledFlow | None) -> None:
         for task in unit.tasks.values():
+            if _has_only_ended(unit, task):
+                self.ended_tasks.append(ended_task_row(unit.instance_id, task))
+                continue
             assert flow is not None, "a unit that writes tasks names its flow"
             self.tasks.append(task_row(unit.instance_id, task, flow))
         for attempt in unit.attempts.values():
             (self.begun if attempt.is_start else self.ended).append(attempt_row(attempt))
         self.logs += [log_row(unit.instance_id, log) for log in unit.logs]
+
+
+def _has_only_ended(unit: Unit, task: TaskState) -> bool:
+    """Its last attempt began in an earlier unit, and no person's act changed what it is run with."""
+    last = unit.attempts.get((task.task_id, task.attempt))
+    return last is not None and not last.is_start and not unit.verdicts
+
+
+def ended_task_row(instance_id: str, task: TaskState) -> list[Any]:
+    error = task.error or NO_ERROR
+    return [
+        f"{instance_id}:{task.task_id}",
+        task.status,
+        task.skip_reason,
+        task.output,
+        task.result,
+        *_error(error),
+        error.final,
+        task.attempt,
+        task.run,
+        task.retries,
+        task.next_at,
+        task.first_failed_at,
+        task.completed_at,
+    ]
 
 
 def task_row(instance_id: str, task: TaskState, flow: CompiledFlow) -> list[Any]:

@@ -24,7 +24,7 @@ class SessionSql:
     ) -> None:
         row = [session_id, host[:255], pid, kind, state, in_flight, now, now]
         with self._database.reading() as cursor:
-            cursor.upsert(SESSION, COLUMNS, CHANGED, cursor.dialect.bind(SESSION, COLUMNS, [row]))
+            cursor.upsert(SESSION, COLUMNS, CHANGED, [row])
 
     def freshest_beat(self) -> datetime | None:
         with self._database.reading() as cursor:

@@ -81,7 +81,7 @@ class StartSql:
                 if not cursor.run(BUMP, [at, action.instance_id]):
                     raise LookupError(action.instance_id)
                 values = [_action_values(action, now)[column] for column in ACTION_COLUMNS]
-                cursor.insert(ACTION, ACTION_COLUMNS, cursor.dialect.bind(ACTION, ACTION_COLUMNS, [values]))
+                cursor.insert(ACTION, ACTION_COLUMNS, [values])
         except RecordRefused:
             with self._database.reading() as cursor:
                 sql = f"SELECT id FROM {ACTION.name} WHERE open_key = %s"  # noqa: S608
@@ -107,7 +107,7 @@ class StartSql:
 def _insert(cursor: Cursor, rows: Sequence[NewInstance], now: datetime) -> None:
     columns = INSTANCE.columns
     values = [[_instance_values(row, now)[column] for column in columns] for row in rows]
-    cursor.insert(INSTANCE, columns, cursor.dialect.bind(INSTANCE, columns, values))
+    cursor.insert(INSTANCE, columns, values)
     tags = [[f"{row.id}:{key}", row.id, key, value] for row in rows for key, value in sorted(row.tags.items())]
     if tags:
         cursor.insert(TAG, ("id", "instance_id", "key", "value"), tags)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from django.db import DEFAULT_DB_ALIAS
 
+from disttask_project.kernel import json
 from execution.engine.port import RowSpec
 from execution.engine.state import Act, AttemptRow, Unit
 from execution.stores.base import Claim, Hold, Loaded, NewAction, NewInstance
@@ -70,10 +71,9 @@ class SqlStore:
         return self._holds.hold(instance_id, owner=owner, now=now)
 
     def keep_stale(self, attempt: AttemptRow) -> None:
-        dialect = self.database.dialect
         sql = f"UPDATE {ATTEMPT.name} SET stale = %s WHERE id = %s AND stale IS NULL"  # noqa: S608
         with self.database.reading() as cursor:
-            cursor.run(sql, [dialect.binder("json")(attempt.stale), attempt_id(attempt)])
+            cursor.run(sql, [json.dumps(attempt.stale), attempt_id(attempt)])
 
     def next_due(self) -> datetime | None:
         return self._claims.next_due()
