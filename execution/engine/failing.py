@@ -11,7 +11,7 @@ from execution.domain.outcome import Failure, Sort
 from execution.domain.states import TaskStatus
 from execution.engine.change import Change, failed_task
 from execution.engine.port import FailedTask, FailureDecision
-from execution.engine.state import AttemptRow, ErrorInfo, TaskState
+from execution.engine.state import UNKNOWN_OUTCOME, AttemptRow, ErrorInfo, TaskState
 from flows.domain.compiled import OnFailure, RetryPolicy, Strategy
 
 NO_RETRY = RetryPolicy(strategy=Strategy.NO_RETRY, max_attempts=0)
@@ -31,7 +31,7 @@ def record_failure(
     """
     unknown = failure.sort is Sort.MAYBE_APPLIED
     if unknown:
-        failure = replace(failure, type="UnknownOutcome")
+        failure = replace(failure, type=UNKNOWN_OUTCOME)
     error = ErrorInfo(type=failure.type, code=failure.code, message=failure.message, stack=failure.stack)
     close_attempt(
         change,
@@ -44,6 +44,9 @@ def record_failure(
     )
     if unknown:
         change.set_task(task, TaskStatus.UNKNOWN, "unknown", failure.message, code=failure.code, attempt=task.attempt)
+    if task.error is not None and task.error.type == UNKNOWN_OUTCOME:
+        # A refusal now does not tell that an earlier attempt of this run had no effect.
+        error = replace(error, type=UNKNOWN_OUTCOME)
     policy = change.state.flow.tasks[task.task_id].retry
     _apply_decision(change, task, failure, error, policy)
 

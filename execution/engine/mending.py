@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from disttask_project.kernel.json import JSON
@@ -11,7 +12,7 @@ from execution.domain.planner import Mark
 from execution.domain.states import InstanceStatus, SkipReason, TaskStatus
 from execution.engine import closing, failing, readiness
 from execution.engine.change import Change, task_scope
-from execution.engine.state import Act, TaskState
+from execution.engine.state import NOT_APPLIED, UNKNOWN_OUTCOME, Act, TaskState
 
 CHANGEABLE: Final = ("input", "config")
 _STOPPABLE: Final = (TaskStatus.PENDING, TaskStatus.RETRYING, TaskStatus.FAILED, TaskStatus.UNKNOWN)
@@ -70,15 +71,19 @@ def _check_retry(change: Change, task: TaskState, act: Act) -> None:
         raise Refused(
             "ALREADY_RETRYING", text("The task {task} is about to be tried again already.", task=task.task_id)
         )
-    unknown = task.error is not None and task.error.type == "UnknownOutcome"
-    if changes and unknown and act.payload.get("outcome") != "not_applied":
+    unknown = task.error is not None and task.error.type == UNKNOWN_OUTCOME
+    if changes and unknown and not _says_not_applied(act):
         raise Refused(
             "OUTCOME_UNKNOWN",
             text(
-                "Nobody knows whether the last attempt took effect, and a changed input would go out under a new key. "
+                "Nobody knows whether an attempt took effect, and a changed input would go out under a new key. "
                 'Find out first; then retry with "outcome": "not_applied", or mark the task as successful.'
             ),
         )
+
+
+def _says_not_applied(act: Act) -> bool:
+    return act.payload.get("outcome") == "not_applied"
 
 
 def _retry_task(change: Change, task: TaskState, act: Act) -> None:
@@ -90,6 +95,8 @@ def _retry_task(change: Change, task: TaskState, act: Act) -> None:
         task.override = override
         task.run += 1
         task.input = task.config = None
+    if task.error is not None and task.error.type == UNKNOWN_OUTCOME and _says_not_applied(act):
+        task.error = replace(task.error, type=NOT_APPLIED)
     task.retries = 0
     task.first_failed_at = None
     task.completed_at = None

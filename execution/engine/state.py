@@ -15,6 +15,10 @@ from execution.domain.planner import Plan
 from execution.domain.states import InstanceStatus, TaskStatus
 from flows.domain.compiled import CompiledFlow
 
+# A task's `error.type` once an attempt of its run has an unknown outcome; only a success or a person settles it.
+UNKNOWN_OUTCOME: Final = "UnknownOutcome"
+NOT_APPLIED: Final = "NotApplied"  # what it becomes when a person says so
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorInfo:

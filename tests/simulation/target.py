@@ -66,6 +66,10 @@ class Target:
         for (instance_id, task_id, run), count in self.by_run.items():
             if task_id in self.honours and count > 1:
                 raise Violation(f"{instance_id}:{task_id} run {run} was applied {count} times under several keys")
+        runs = Counter((instance_id, task_id) for instance_id, task_id, _ in self.by_run)
+        for (instance_id, task_id), count in runs.items():
+            if count > 1:  # a new key went out while an attempt under the old one might have been applied
+                raise Violation(f"{instance_id}:{task_id} was applied in {count} runs")
         for (instance_id, task_id), count in self.effects.items():
             rows = self.store.rows[instance_id].attempts
             unknown = sum(row.status == "unknown" and row.task_id == task_id for row in rows.values())

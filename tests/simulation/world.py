@@ -171,11 +171,16 @@ class World:
             name = rng.choice(["pause", "retry", "retry", "cancel", "close"])
             payload = {"force": True} if rng.random() < 0.3 else {}
         else:
-            name, task_id = rng.choice(["retry", "skip", "mark_success"]), rng.choice(list(self.flow.tasks))
-            if rng.random() < 0.3:
+            name, task_id = rng.choice(["retry", "retry", "skip", "mark_success"]), self._random_task(instance_id)
+            if rng.random() < 0.4:
                 payload = {"input": {"x": rng.random()}}
         action_id = f"a{len(self.store.actions)}"
         return Act(action_id=action_id, act=name, task_id=task_id, payload=payload, actor="li.wei")
+
+    def _random_task(self, instance_id: str) -> str:
+        """Operators look at what failed more often than at the rest."""
+        failed = [task.task_id for task in self.store.rows[instance_id].tasks.values() if task.status == "failed"]
+        return self.rng.choice(failed if failed and self.rng.random() < 0.8 else list(self.flow.tasks))
 
     def _hold(self, instance_id: str, act: Act | None) -> bool:
         """As `services.act` does it: what is asked already goes first. False: a driver has it, or it is asked."""

@@ -131,6 +131,23 @@ def test_it_refuses_a_change_while_nobody_knows_the_outcome(change: dict[str, An
     assert desk.rows.tasks["a"].run == 2
 
 
+def test_it_still_does_not_know_after_a_later_attempt_was_refused() -> None:
+    """The first attempt may have taken effect, whatever the second was told; a new key would do it twice."""
+    desk = Desk({"a": {"retry": AUTO}})
+    desk.play(a=[LOST, NO])
+    error = desk.rows.tasks["a"].error
+    assert error is not None
+    assert (error.type, error.code) == ("UnknownOutcome", "HTTP_400")
+    assert [(row.error or error).type for row in desk.rows.attempts.values()] == ["UnknownOutcome", "HttpError"]
+    assert refused(desk.act("retry", "a", input={"x": 1})) == "OUTCOME_UNKNOWN"
+    done(desk.act("retry", "a", outcome="not_applied"))
+    desk.play(a=NO)
+    done(desk.act("retry", "a", input={"x": 1}))
+    desk.play()
+    assert desk.attempt("a", 4).key == "order-1:a:r2"
+    assert {row["state"] for row in desk.exceptions("a")} == {"resolved"}
+
+
 def test_it_asks_again_under_the_same_key_while_nobody_knows_the_outcome() -> None:
     desk = Desk({"a": {"retry": NEVER}})
     desk.play(a=LOST)

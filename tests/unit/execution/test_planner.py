@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations_with_replacement
 from typing import Literal
 
@@ -105,6 +106,11 @@ def test_it_tells_whom_an_ending_concerns() -> None:
     assert list(plan.set_mark("a", Mark.SUCCESS)) == []
     assert list(plan.set_mark("b", Mark.SUCCESS)) == []
     assert plan.decision("b") is Decision.RUN
+
+
+def test_it_takes_a_task_that_nobody_names_for_one_without_dependents() -> None:
+    plan = new_plan(replace(make_flow({"a": {}}), dependents={}), {})
+    assert list(plan.set_mark("a", Mark.SUCCESS)) == []
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
