@@ -94,10 +94,9 @@ class Supervisor:
             child.start()
         prepared = self._prepare(reset=reset)
         self._wait("the demo's services", self._targets_listen)
-        if not self._stopping:
-            cluster.start()
         self._wait("the console", self._console_answers)
         if not self._stopping:
+            cluster.start()
             text = banner(self._here, prepared, seconds=time.monotonic() - began)
             self._terminal.write(text.encode())
 
