@@ -87,7 +87,9 @@ class Instances:
     def lost(self, ids: Iterable[str]) -> None:
         for instance_id in ids:
             owned = self.owned.get(instance_id)
-            if owned is not None:
+            # One that is being given back is nobody's by intent: its unit tells how that went.
+            if owned is not None and not owned.released:
+                log.warning("lease_lost", instance_id=owned.id, fence=owned.fence)
                 self._drop(owned)
 
     def close(self) -> None:
@@ -276,9 +278,7 @@ class Instances:
         # A chain keeps its slot from task to task, so that an end and the next start share a commit; who has
         # several calls in flight gives the slot to those in line.
         favoured = planned.type if owned.state.in_flight == 1 else ""
-        ended = Ended(
-            task_id=planned.task_id, attempt=planned.attempt, outcome=outcome, duration_ms=duration_ms
-        )
+        ended = Ended(task_id=planned.task_id, attempt=planned.attempt, outcome=outcome, duration_ms=duration_ms)
         self._event(owned, ended, favoured=favoured)
 
     def keep_stale(self, owned: Owned, planned: PlannedCall, outcome: Outcome) -> None:

@@ -152,7 +152,6 @@ class LeaseKeeper:
                 else:
                     self._deadlines[instance_id] = deadline
         if gone:
-            log.warning("leases_lost", instance_ids=gone[:20], count=len(gone))
             self._on_lost(gone)
 
     def _watch_loop(self) -> None:

@@ -72,7 +72,7 @@ class SqliteDialect(Dialect):
         return sql, self._bind(table, columns, rows, cleaned=cleaned)
 
     def _bind(self, table: Table, columns: Sequence[str], rows: Sequence[Row], *, cleaned: bool) -> list[Any]:
-        binders: dict[str, Binder | None] = {"json": json.dumps, "time": self.time, "text": clean if cleaned else str}
+        binders: dict[str, Binder | None] = {"json": json.dumps, "time": self.time, "text": clean if cleaned else None}
         each = [binders.get(table.kinds[column]) for column in columns]
         return [
             value if value is None or binder is None else binder(value)
