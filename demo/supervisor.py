@@ -40,6 +40,8 @@ class Supervisor:
             "DISTTASK_HOME": str(here.home.resolve()),
             "DISTTASK_PORT": str(here.port),
             "PYTHONUNBUFFERED": "1",
+            # setproctitle, where it is installed, would write a long title over the mark.
+            "SPT_NOENV": "1",
         }
         self._targets = self._make_targets()
         self._hands = self._make_hands()
