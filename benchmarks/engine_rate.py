@@ -91,77 +91,85 @@ def drive(store: Any, done: threading.Event) -> None:
     print(f"groups {driver._journal.groups} records {driver._journal.records}", file=sys.stderr)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("workload")
-    parser.add_argument("--count", type=int, default=1000)
-    parser.add_argument("--profile", action="store_true")
-    options = parser.parse_args()
-    ready: multiprocessing.Queue[int] = multiprocessing.Queue()
-    stub = multiprocessing.get_context("fork").Process(target=serve_stub, args=(ready,), daemon=True)
-    stub.start()
-    port = ready.get(timeout=10)
-
-    import django
-
-    django.setup()
+def prepare(name: str, count: int, url: str) -> tuple[Any, str]:
+    """The store with `count` instances of the workload in it, and the flow's id."""
     from django.core.management import call_command
-    from django.db import connection
 
     from execution.engine.loading import failure_port
-    from execution.models import Instance
     from execution.stores.sql.store import SqlStore
     from tests.fakes.flows import FlowShelf, rows
 
     call_command("migrate", verbosity=0)
     shelf = FlowShelf()
-    prefix = f"{options.workload}-{time.time_ns() // 1000:x}-"
-    compiled = workload(options.workload, f"http://127.0.0.1:{port}/")
-    ids = shelf.put(dataclasses.replace(compiled, name=prefix))
+    prefix = f"{name}-{time.time_ns() // 1000:x}-"
+    ids = shelf.put(dataclasses.replace(workload(name, url), name=prefix))
     store = SqlStore(compiled=shelf.compiled, tables=failure_port().tables)
-    news = rows(options.count, ids, prefix=prefix, params={"order": 1})
-    for start in range(0, len(news), 500):
+    news = rows(count, ids, prefix=prefix, params={"order": 1})
+    for start in range(0, count, 500):
         store.insert_instances(news[start : start + 500])
+    return store, ids[0]
 
-    before = statements(connection)
+
+def measure(store: Any, flow_id: str, *, profiled: bool) -> tuple[float, float]:
+    """Seconds until nothing is left to do, and CPU seconds of this process."""
+    from django.db import connection
+
+    from execution.models import Instance
+
     done = threading.Event()
-    result: dict[str, float] = {}
+    seconds: list[float] = []
 
     def watch() -> None:
-        while True:
-            left = Instance.objects.filter(flow_id=ids[0], wake_at__isnull=False).count()
-            if not left:
-                result["seconds"] = time.monotonic() - started
-                done.set()
-                connection.close()
-                return
+        while Instance.objects.filter(flow_id=flow_id, wake_at__isnull=False).exists():
             time.sleep(0.05)
+        seconds.append(time.monotonic() - started)
+        done.set()
+        connection.close()
 
-    started = time.monotonic()
-    cpu = time.process_time()
+    started, cpu = time.monotonic(), time.process_time()
     threading.Thread(target=watch, daemon=True).start()
-    if options.profile:
-        profile = cProfile.Profile()
+    if profiled:
+        profile = cProfile.Profile(time.thread_time)
         profile.runcall(drive, store, done)
         pstats.Stats(profile, stream=sys.stderr).sort_stats("tottime").print_stats(45)
     else:
         drive(store, done)
-    cpu = time.process_time() - cpu
-    wrong = Instance.objects.filter(flow_id=ids[0]).exclude(status="success").count()
+    return seconds[0], time.process_time() - cpu
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("workload")
+    parser.add_argument("--count", type=int, default=1000)
+    parser.add_argument("--profile", action="store_true", help="CPU of the loop's thread")
+    options = parser.parse_args()
+    ready: multiprocessing.Queue[int] = multiprocessing.Queue()
+    stub = multiprocessing.get_context("fork").Process(target=serve_stub, args=(ready,), daemon=True)
+    stub.start()
+    url = f"http://127.0.0.1:{ready.get(timeout=10)}/"
+
+    import django
+
+    django.setup()
+    from django.db import connection
+
+    from execution.models import Instance
+
+    store, flow_id = prepare(options.workload, options.count, url)
+    before = statements(connection)
+    seconds, cpu = measure(store, flow_id, profiled=options.profile)
     after = statements(connection)
-    print(
-        json.dumps(
-            {
-                "workload": options.workload,
-                "store": connection.vendor,
-                "count": options.count,
-                "not_success": wrong,
-                "flows_per_s": round(options.count / result["seconds"], 1),
-                "cpu_ms_per_flow": round(cpu * 1000 / options.count, 3),
-                "statements_per_flow": round((after - before) / options.count, 3) if after else None,
-            }
-        )
-    )
+    wrong = Instance.objects.filter(flow_id=flow_id).exclude(status="success").count()
+    report = {
+        "workload": options.workload,
+        "store": connection.vendor,
+        "count": options.count,
+        "not_success": wrong,
+        "flows_per_s": round(options.count / seconds, 1),
+        "cpu_ms_per_flow": round(cpu * 1000 / options.count, 3),
+        "statements_per_flow": round((after - before) / options.count, 3) if after else None,
+    }
+    print(json.dumps(report))
     stub.terminate()
 
 

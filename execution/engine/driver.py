@@ -146,7 +146,6 @@ class Driver:
     async def _claim_phase(self) -> float | None:
         """Until it is time to go; returns how long calls in flight may then still take (None: as they like)."""
         full_since: float | None = None
-        claim_until = self._after(self._host.claim_seconds)
         while True:
             await asyncio.sleep(TICK)
             self._leases.ticked()
@@ -155,6 +154,7 @@ class Driver:
             if self._instances.has_outstayed:
                 return None
             now = time.monotonic()
+            claim_until = self._after(self._host.claim_seconds)
             if claim_until is not None and now >= claim_until:
                 busy = now - self._sweeper.worked_at < self._settings.busy_for
                 if await asyncio.to_thread(self._host.hand_over, busy=busy) or self._is_closing_time(now):

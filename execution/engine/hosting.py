@@ -32,8 +32,8 @@ class Standalone:
     """`runengine`: claims until it is told to go."""
 
     kind = "engine"
-    claim_seconds = None
-    end_seconds = None
+    claim_seconds: float | None = None
+    end_seconds: float | None = None
 
     def __init__(self) -> None:
         self.going = False

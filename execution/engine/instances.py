@@ -12,17 +12,19 @@ import structlog
 
 from disttask_project.kernel.clock import Clock
 from disttask_project.kernel.messages import text
-from execution.domain.outcome import Outcome, Result
+from execution.domain.outcome import Outcome
 from execution.engine import core
+from execution.engine.answers import OneCall, stale_row
 from execution.engine.calls import Caller
-from execution.engine.events import Abandon, Acts, Claimed, Ended, Event, Park, Start, Tick
+from execution.engine.events import Abandon, Acts, Claimed, Ended, Event, Park, Tick
 from execution.engine.journal import Fate, Journal
 from execution.engine.leases import LeaseKeeper
 from execution.engine.owned import Owned
 from execution.engine.port import FailurePort
 from execution.engine.settings import EngineSettings
 from execution.engine.slots import Slots
-from execution.engine.state import Act, AttemptRow, Effects, PlannedCall, Unit
+from execution.engine.state import Act, PlannedCall, Unit
+from execution.engine.steps import Steps
 from execution.engine.sweeper import Haul, Sweeper
 from execution.executors.base import Call
 from execution.stores.base import Claim, Loaded, Store
@@ -52,20 +54,23 @@ class Instances:
     ) -> None:
         self.owned: dict[str, Owned] = {}
         self.struck = 0
-        self.has_outstayed = False  # a call could not start any more: it might not end before the host ends us
         self._settings = settings
         self._owner = owner
         self._clock = clock
-        self._port = port
-        self._rng = rng
         self._journal = journal
         self._leases = leases
         self._sweeper = sweeper
         self._slots = slots
         self._caller = caller
-        self._may_start = may_start
-        self._closing = False
         self._loop = asyncio.get_running_loop()
+        self._steps = Steps(
+            owner=owner, clock=clock, port=port, rng=rng, slots=slots, may_start=may_start, free=self._free
+        )
+
+    @property
+    def has_outstayed(self) -> bool:
+        """A call could not start any more: it might not end before the host ends us."""
+        return self._steps.has_outstayed
 
     # What the driver hands in
 
@@ -94,7 +99,7 @@ class Instances:
 
     def close(self) -> None:
         """Nothing starts any more; what has no call in flight is given back, the rest when its calls have ended."""
-        self._closing = True
+        self._steps.closing = True
         for owned in list(self.owned.values()):
             if owned.is_live and not owned.state.in_flight:
                 self._event(owned, Abandon())
@@ -133,16 +138,10 @@ class Instances:
             owned.state.inbox = max(owned.state.inbox, inbox)
 
     def _event(self, owned: Owned, *events: Event, favoured: str = "") -> None:
-        """Feed events, then start what has become startable; all of it is one unit.
-
-        One call of the type `favoured` need not stand in line for its slot.
-        """
-        unit: Unit | None = None
+        """Feed events and start what has become startable. One call of the type `favoured` need not stand in line."""
         calls: list[PlannedCall] = []
         try:
-            for event in events:
-                unit = self._step(owned, event, unit, calls)
-            unit = self._start(owned, unit, calls, favoured=favoured)
+            unit = self._steps.perform(owned, events, calls, favoured=favoured)
         except Exception:
             # A bug of ours in one instance: its lease runs out, and the third strike parks it.
             log.exception("step_failed", instance_id=owned.id)
@@ -150,49 +149,6 @@ class Instances:
             self._drop(owned)
             return
         self._commit(owned, unit, calls)
-
-    def _step(self, owned: Owned, event: Event, unit: Unit | None, calls: list[PlannedCall]) -> Unit | None:
-        effects: Effects = core.step(owned.state, event, now=self._clock.now(), rng=self._rng, port=self._port)
-        calls += effects.calls
-        if effects.unit is None:
-            return unit
-        return effects.unit if unit is None else core.fold(unit, effects.unit)
-
-    def _start(self, owned: Owned, unit: Unit | None, calls: list[PlannedCall], favoured: str = "") -> Unit | None:
-        """Take slots for what may start. A start that fails at once (its input) may make others startable."""
-        while unit is None or not unit.release:
-            if self._closing:
-                return self._let_go(owned, unit, calls)
-            tasks = self._granted(owned, favoured)
-            favoured = ""
-            if not tasks:
-                return unit
-            begun = len(calls)
-            unit = self._step(owned, Start(task_ids=list(tasks), worker=self._owner), unit, calls)
-            called = {call.task_id for call in calls[begun:]}
-            for task_id, type_ in tasks.items():
-                if task_id not in called:
-                    self._free(type_)
-        return unit
-
-    def _let_go(self, owned: Owned, unit: Unit | None, calls: list[PlannedCall]) -> Unit | None:
-        if owned.state.in_flight:
-            return unit
-        return self._step(owned, Abandon(), unit, calls)
-
-    def _granted(self, owned: Owned, favoured: str) -> dict[str, str]:
-        """The startable tasks that got a slot, with their types."""
-        granted: dict[str, str] = {}
-        specs = owned.state.flow.tasks
-        for task_id in core.startable(owned.state):
-            spec = specs[task_id]
-            if not self._may_start(spec.timeout_seconds):
-                self.has_outstayed = True
-                continue
-            if self._slots.take(spec.type, owned.id, favoured=spec.type == favoured):
-                granted[task_id] = spec.type
-                favoured = "" if spec.type == favoured else favoured
-        return granted
 
     def _commit(self, owned: Owned, unit: Unit | None, calls: list[PlannedCall]) -> None:
         if unit is None:
@@ -267,13 +223,13 @@ class Instances:
             deadline=time.monotonic() + planned.timeout_seconds,
             request_id=owned.state.request_id,
         )
-        listener = OneCall(self, owned, planned)
+        listener = OneCall(owned, planned, ended=self._ended, late=self._came_late, free=self._free)
         self._caller.start(planned.type, call, listener)
 
-    def ended(self, owned: Owned, planned: PlannedCall, outcome: Outcome, duration_ms: float) -> None:
+    def _ended(self, owned: Owned, planned: PlannedCall, outcome: Outcome, duration_ms: float) -> None:
         task = owned.state.tasks.get(planned.task_id)
         if not owned.is_live or task is None or task.open_attempt != planned.attempt:
-            self.keep_stale(owned, planned, outcome)
+            self._came_late(owned, planned, outcome)
             return
         # A chain keeps its slot from task to task, so that an end and the next start share a commit; who has
         # several calls in flight gives the slot to those in line.
@@ -281,27 +237,10 @@ class Instances:
         ended = Ended(task_id=planned.task_id, attempt=planned.attempt, outcome=outcome, duration_ms=duration_ms)
         self._event(owned, ended, favoured=favoured)
 
-    def keep_stale(self, owned: Owned, planned: PlannedCall, outcome: Outcome) -> None:
-        """An answer that nobody waits for any more is noted on its attempt, never applied."""
-        now = self._clock.now()
-        row = AttemptRow(
-            instance_id=owned.id,
-            task_id=planned.task_id,
-            number=planned.attempt,
-            run=planned.run,
-            status="unknown",
-            fence=owned.fence,
-            worker=self._owner,
-            key=planned.key,
-            is_start=False,
-            started_at=now,
-            stale={"at": now.isoformat(), **_told(outcome)},
-        )
+    def _came_late(self, owned: Owned, planned: PlannedCall, outcome: Outcome) -> None:
+        row = stale_row(owned, planned, outcome, worker=self._owner, now=self._clock.now())
         log.warning("late_answer", instance_id=owned.id, task_id=planned.task_id, attempt=planned.attempt)
         self._sweeper.chore(lambda store: store.keep_stale(row))
-
-    def freed(self, type_: str) -> None:
-        self._free(type_)
 
     def _free(self, type_: str) -> None:
         self._slots.free(type_)
@@ -350,29 +289,3 @@ class Instances:
             self._leases.forget(owned.id, owned.fence)
         if len(self.owned) == self._settings.owned_most - 1:
             self._sweeper.kick()
-
-
-class OneCall:
-    """Tells `Instances` about one call (`calls.Listener`)."""
-
-    __slots__ = ("_instances", "_owned", "_planned")
-
-    def __init__(self, instances: Instances, owned: Owned, planned: PlannedCall) -> None:
-        self._instances = instances
-        self._owned = owned
-        self._planned = planned
-
-    def ended(self, outcome: Outcome, duration_ms: float) -> None:
-        self._instances.ended(self._owned, self._planned, outcome, duration_ms)
-
-    def came_late(self, outcome: Outcome) -> None:
-        self._instances.keep_stale(self._owned, self._planned, outcome)
-
-    def freed(self) -> None:
-        self._instances.freed(self._planned.type)
-
-
-def _told(outcome: Outcome) -> dict[str, object]:
-    if isinstance(outcome, Result):
-        return {"result": outcome.value}
-    return {"error": outcome.as_error(final=False), "response": outcome.response}

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.fakes.executors import Scripted
 from tests.integration.execution.kit import Bench
 
 # Commits for real, as threads and processes of the engine do. Only these apps' tables are emptied after each test,
@@ -20,3 +23,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def bench() -> Bench:
     """Needs the mark above, which its name brings."""
     return Bench()
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    executor = Scripted()
+    yield executor
+    executor.gate.set()

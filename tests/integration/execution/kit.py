@@ -20,6 +20,7 @@ from execution.engine.loading import failure_port, new_executors
 from execution.engine.settings import EngineSettings
 from execution.engine.state import InstanceState, Unit
 from execution.executors.base import Executor
+from execution.models import Instance
 from execution.stores.base import Claim, Loaded, Store
 from execution.stores.sql.store import SqlStore
 from flows.domain.compiled import CompiledFlow
@@ -75,6 +76,18 @@ def quick_settings(**others: Any) -> EngineSettings:
     return EngineSettings.of_lease(others.pop("lease", 5.0), **({"drain": 3.0} | others))
 
 
+class TestedHost(Standalone):
+    """`runengine`'s host, with a session's end where a test sets one."""
+
+    claim_seconds: float | None = None
+    end_seconds: float | None = None
+    handed_over = False
+
+    def hand_over(self, *, busy: bool) -> bool:
+        self.handed_over = True
+        return True
+
+
 class RunningDriver:
     """A driver on a thread of its own."""
 
@@ -86,7 +99,7 @@ class RunningDriver:
         settings: EngineSettings | None = None,
         owner: str = "driver",
     ) -> None:
-        self.host = Standalone()
+        self.host = TestedHost()
         self.driver = Driver(
             store=store,
             executors=executors or new_executors(),
@@ -126,3 +139,18 @@ def wait_for(holds: Callable[[], object], *, within: float = 15.0, what: str = "
             return
         time.sleep(0.02)
     raise AssertionError(f"not within {within} s: {what or holds}")
+
+
+def drive(bench: Bench, *executors: Executor, **settings: Any) -> RunningDriver:
+    """A driver that knows these executors beside the usual ones."""
+    named = new_executors() | {each.name: each for each in executors}
+    return RunningDriver(bench.store, executors=named, settings=quick_settings(**settings))
+
+
+def status(instance_id: str) -> str:
+    return Instance.objects.values_list("status", flat=True).get(pk=instance_id)
+
+
+def done(*ids: str, as_: str = "success") -> bool:
+    """Whether all stand so and are given back."""
+    return Instance.objects.filter(pk__in=ids, status=as_, owner="").count() == len(ids)
