@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from flows.domain import diffing, expressionchecks
+from flows.domain import diffing, expressionchecks, reading
 from flows.domain.compiled import CompiledTask, InputField, Jitter, OnFailure, RetryPolicy, Strategy
 from flows.domain.definition import RetryDefaults
+from flows.domain.problems import Problems
 from flows.domain.templates import template
-from tests.unit.flows.builders import compiled, flow, found, messages, task
+from tests.unit.flows.builders import compiled, flow, found, messages, task, warned
 
 YEAR = 31_536_000
 
@@ -108,6 +110,7 @@ def test_the_documented_retry_is_what_an_empty_one_means() -> None:
 def test_what_is_made_ready_without_a_word_is_wanted_and_not_optional() -> None:
     made = CompiledTask(id="a", name="a", task_name="noop", type="noop", config=template({}), retry=RetryPolicy())
     assert (made.join, made.timeout_seconds, made.optional, made.on_failure) == ("all", 30.0, False, OnFailure.HOLD)
+    assert compiled(flow()).tasks["a"].timeout_seconds == 30.0
     field = InputField(name="amount", type="int")
     assert (field.required, field.default, field.has_default) == (False, None, False)
 
@@ -132,6 +135,42 @@ def test_a_name_in_a_message_is_cut_at_64_characters() -> None:
     ]
     assert len(said) == 4
     assert all("t" * 64 in one and "t" * 65 not in one for one in said), said
+
+
+def test_a_name_that_is_nearly_right_is_cut_as_well() -> None:
+    [said] = messages(flow(task("a" * 64), task("b", "a" * 64, when=f"tasks.{'a' * 70}.output == 1")))
+    assert f"no task {'a' * 64}; did you mean {'a' * 64}?" in said
+
+
+def test_reading_one_parameter_does_not_count_as_reading_the_others() -> None:
+    schema = {"type": "object", "properties": {"x": {}, "y": {}}}
+    unread = [(("input_schema", "properties", "y"), "unused_parameter")]
+    assert warned(flow(task(when="params.x == 1"), input_schema=schema)) == unread
+    assert warned(flow(task(when="params.x.y == 1"), input_schema=schema)) == unread
+    assert warned(flow(task(when="size(params) == 1"), input_schema=schema)) == []
+
+
+def test_a_doubled_id_is_told_by_the_number_of_the_first() -> None:
+    assert messages(flow(task("a"), task("b"), task("b"))) == ["The id b is already that of task 2."]
+
+
+def test_a_path_that_cannot_be_read_says_from_which_column_on() -> None:
+    [said] = messages(flow(task("a"), task("b", "a", input_from={"x": "$.a.result[*]"})))
+    assert "from column 11 on" in said
+
+
+def test_a_document_may_be_as_large_as_the_limit_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = json.dumps(flow(description="中"), ensure_ascii=False)
+    monkeypatch.setattr(reading, "MAX_BYTES", len(written.encode()))
+    for source in (written, written.encode()):
+        problems = Problems()
+        assert reading.decode_document(source, problems) == flow(description="中")
+        assert not problems.listed()
+    monkeypatch.setattr(reading, "MAX_BYTES", len(written.encode()) - 1)
+    for source in (written, written.encode()):
+        problems = Problems()
+        assert reading.decode_document(source, problems) is None
+        assert [problem.code for problem in problems.listed()] == ["too_large"]
 
 
 def test_a_difference_is_spelled_out_up_to_the_last_line_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
