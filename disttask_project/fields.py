@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.lookups import IContains
 
 from disttask_project.kernel import json
 
@@ -47,6 +48,16 @@ class IdField(_BinaryCollation, _StringField):
     if TYPE_CHECKING:  # nullable here and there, which the stubs express for direct fields only
         _pyi_private_set_type: Any
         _pyi_private_get_type: Any
+
+
+@IdField.register_lookup
+class FoldedContains(IContains):
+    """`icontains` that folds case on MySQL too, whose LIKE goes by the column's collation: here a binary one."""
+
+    def as_mysql(self, compiler: Any, connection: BaseDatabaseWrapper) -> tuple[str, list[Any]]:
+        column, column_values = self.process_lhs(compiler, connection)
+        pattern, values = self.process_rhs(compiler, connection)
+        return f"LOWER({column}) LIKE LOWER({pattern})", [*column_values, *values]
 
 
 class JSONTextField(_BinaryCollation, _AnyValueTextField):
