@@ -18,6 +18,7 @@ from django.db import connections
 from django_q.models import Task
 from django_q.tasks import async_task
 
+from disttask_project.kernel.crashpoints import crash_point
 from disttask_project.kernel.ids import new_id
 from execution.engine.driver import Driver
 from execution.engine.hosting import Host
@@ -71,7 +72,9 @@ def _may_ring() -> bool:
 
 
 def enqueue_drive(note: str) -> None:
+    crash_point("bell.before")
     async_task("execution.jobs.drive", note, q_options={"save": False})
+    crash_point("bell.after")
 
 
 # Called by the queue
@@ -79,6 +82,7 @@ def enqueue_drive(note: str) -> None:
 
 def drive(note: str) -> None:
     """Run a session of the driver, unless this cluster has enough of them."""
+    crash_point("drive.begin")
     try:
         with _slots().taken() as has_slot:
             if has_slot and not _drain_flag().is_up():
@@ -87,6 +91,7 @@ def drive(note: str) -> None:
         log.exception("session_failed", note=note)
     finally:
         connections.close_all()
+        crash_point("drive.end")
 
 
 def canary(word: str) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import structlog
 from structlog.contextvars import bind_contextvars, bound_contextvars
 
+from disttask_project.kernel.crashpoints import crash_point
 from disttask_project.kernel.json import clean_text
 from disttask_project.kernel.messages import Message, text
 from execution.domain.outcome import Failure, Outcome, Result, Sort, TaskFailed
@@ -141,7 +142,10 @@ async def _call_async(executor: Executor, call: Call) -> Outcome:
     # The task has a context of its own.
     bind_contextvars(instance_id=call.instance_id, task_id=call.task_id, attempt=call.attempt)
     try:
-        return _checked(await executor.execute(call))
+        crash_point(f"call.send:{executor.name}")
+        answer = await executor.execute(call)
+        crash_point(f"call.receive:{executor.name}")
+        return _checked(answer)
     except TaskFailed as failed:
         return _cleaned(failed.failure)
     except Exception as error:
@@ -151,7 +155,10 @@ async def _call_async(executor: Executor, call: Call) -> Outcome:
 def _call_plain(executor: Executor, call: Call) -> Outcome:
     try:
         with bound_contextvars(instance_id=call.instance_id, task_id=call.task_id, attempt=call.attempt):
-            return _checked(executor.execute(call))
+            crash_point(f"call.send:{executor.name}")
+            answer = executor.execute(call)
+            crash_point(f"call.receive:{executor.name}")
+            return _checked(answer)
     except TaskFailed as failed:
         return _cleaned(failed.failure)
     except BaseException as error:  # a thread of a pool must live on, whatever a driver library raises

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from disttask_project.kernel.crashpoints import crash_point
 from disttask_project.kernel.ids import new_id
 from execution.engine.processes import kill_all, leader_of, members, read_leader
 from execution.engine.sessions import CLUSTER_VARIABLE, CanaryStamp, DrainFlag, SessionSlots, run_folder
@@ -70,6 +71,7 @@ class Cluster:
         self._process = subprocess.Popen(
             command, env={**environment, CLUSTER_VARIABLE: self.token}, start_new_session=True
         )
+        crash_point("cluster.spawned")
         self._leader = leader_of(self._process.pid)
         # For whoever comes after us, should we be killed. (The cluster ends with us then, where the kernel helps.)
         self._record = run_folder(home) / "cluster"

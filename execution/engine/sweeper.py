@@ -12,6 +12,7 @@ from typing import Protocol
 
 import structlog
 
+from disttask_project.kernel.crashpoints import crash_point
 from execution.engine.clock import DatabaseClock
 from execution.engine.leases import LeaseKeeper
 from execution.engine.settings import EngineSettings
@@ -177,6 +178,7 @@ class Sweeper:
             for claim in claims:
                 self._leases.forget(claim.instance_id, claim.fence)
             raise
+        crash_point("claim.loaded")
         self._sink.haul(Haul(claims=claims, loaded=loaded, acts=acts))
 
     def _after_outage(self) -> bool:

@@ -95,7 +95,7 @@ class ClaimSql:
 
     def _take(self, ids: Sequence[str], owner: str, *, until: Any, at: Any) -> list[Claim]:
         """Under lock each row is looked at again: a twin may have been faster since."""
-        with self._database.writing() as cursor:
+        with self._database.writing("claim") as cursor:
             # Candidates of one claim fit one statement; locks are taken in id order like everybody's.
             marks = ", ".join(["%s"] * len(ids))
             rows = cursor.rows(f"{LOCK.format(ids=marks)} ORDER BY id{cursor.dialect.skip_locked}", [*sorted(ids), at])

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from disttask_project.kernel.crashpoints import crash_point
 from execution.stores.base import StoreUnavailable
 from execution.stores.sql.dialects.base import Dialect, Row, Statement
 from execution.stores.sql.dialects.choosing import dialect_of
@@ -45,8 +46,8 @@ class Database:
             yield Cursor(cursor, self.dialect)
 
     @contextmanager
-    def writing(self) -> Iterator[Cursor]:
-        """One transaction, or a part of the caller's.
+    def writing(self, point: str) -> Iterator[Cursor]:
+        """One transaction, or a part of the caller's; `point` names its crash points.
 
         BEGIN and COMMIT are sent as they are: Django's own way costs two more round trips a transaction.
         """
@@ -62,10 +63,12 @@ class Database:
             except BaseException:
                 self._roll_back(cursor)
                 raise
+            crash_point(f"{point}.before_commit")
             try:
                 cursor.execute("COMMIT")
             except Exception as error:
                 raise _unseen(error) from error
+            crash_point(f"{point}.after_commit")
 
     @contextmanager
     def _sorting(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from typing import Final
 
 from django.db import transaction
 
+from disttask_project.kernel.crashpoints import crash_point
 from execution.engine.state import AttemptRow, InstanceState, Unit
 from execution.stores.base import StoreUnavailable
 from execution.stores.sql.database import Cursor, Database
@@ -59,6 +60,8 @@ class HoldSql:
         with self._passing_faults(), transaction.atomic(using=alias), self._database.connection.cursor() as raw:
             cursor = Cursor(raw, self._database.dialect)
             yield self._take(cursor, instance_id, now)
+            crash_point("hold.before_commit")
+        crash_point("hold.after_commit")
 
     @contextmanager
     def _passing_faults(self) -> Iterator[None]:

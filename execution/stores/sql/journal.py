@@ -43,7 +43,7 @@ class JournalSql:
 
     def apply(self, units: Sequence[Unit]) -> set[str]:
         ordered = sorted(units, key=lambda unit: unit.instance_id)
-        with self._database.writing() as cursor:
+        with self._database.writing("journal") as cursor:
             found = self._lock(cursor, [unit.instance_id for unit in ordered])
             kept = [unit for unit in ordered if found.get(unit.instance_id, ())[:2] == (unit.fence, unit.base_rev)]
             if kept:
@@ -52,7 +52,7 @@ class JournalSql:
 
     def positions(self, ids: Iterable[str]) -> dict[str, tuple[int, int]]:
         """Read under lock: a commit that the server is still at is waited for."""
-        with self._database.writing() as cursor:
+        with self._database.writing("readback") as cursor:
             found = self._lock(cursor, sorted(ids))
         return {instance_id: (fence, rev) for instance_id, (fence, rev, _) in found.items()}
 

@@ -28,7 +28,7 @@ class LeaseSql:
         if not fences:
             return set()
         until = now + lease
-        with self._database.writing() as cursor:
+        with self._database.writing("renew") as cursor:
             sql = MINE + cursor.dialect.for_update
             rows = cursor.rows_in(sql, sorted(fences), [owner])
             mine = [instance_id for instance_id, fence in rows if fences[instance_id] == fence]

@@ -60,7 +60,7 @@ class StartSql:
             new = [row for row in rows if row.id not in there]
             try:
                 if new:
-                    with self._database.writing() as cursor:
+                    with self._database.writing("start") as cursor:
                         _insert(cursor, new, now)
             except RecordRefused:
                 with self._database.reading() as cursor:
@@ -76,7 +76,7 @@ class StartSql:
     def _ask(self, action: NewAction, now: datetime) -> bool:
         """The instance's row first: whoever writes it has it locked, and locks are taken in one order."""
         try:
-            with self._database.writing() as cursor:
+            with self._database.writing("ask") as cursor:
                 at = cursor.dialect.time(now)
                 if not cursor.run(BUMP, [at, action.instance_id]):
                     raise LookupError(action.instance_id)
