@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,12 +24,28 @@ def _own_context() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """knox's migrations leave the table of its own token model, which is swapped for ours: no model's table, so a
     flush passes it by, and PostgreSQL then truncates nothing that it refers to."""
     del django_db_setup
     with django_db_blocker.unblock(), connections["default"].cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS knox_authtoken")
+    yield
+    with django_db_blocker.unblock():
+        _end_idle_sessions()
+
+
+def _end_idle_sessions() -> None:
+    """PostgreSQL drops no database that somebody is connected to, be it a thread of a test that has not quite ended."""
+    if connections["default"].vendor != "postgresql":
+        return
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid), query FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle'"
+        )
+        for _ended, query in cursor.fetchall():
+            print(f"a test left a session idle after: {query[:200]}", file=sys.stderr)
 
 
 @pytest.fixture(scope="session")
