@@ -1,4 +1,4 @@
-"""The base of our commands: one actor, one way to say an error, `--json`, and exit codes 0 done, 1 failed, 2 usage."""
+"""The base of our commands: one actor, errors told alike, `--json`, exit codes 0 done, 1 failed, 2 usage, 75 later."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from rich.console import Console
 from disttask_project.i18n import translated
 from disttask_project.kernel import json
 from disttask_project.kernel.actor import Actor, system_actor
-from disttask_project.kernel.errors import DisttaskError
+from disttask_project.kernel.errors import DisttaskError, TooMany, Unavailable
 from disttask_project.kernel.messages import text
 
 USAGE: Final = 2
+LATER: Final = 75  # EX_TEMPFAIL: the same command may succeed after a while
 PIPE_WIDTH: Final = 200  # of a table that is read by a program: wide enough to cut nothing
 
 
@@ -32,7 +33,8 @@ class ServiceCommand(BaseCommand):
             code = self.run(options)
         except DisttaskError as error:
             self._tell(error, as_json=bool(options.get("json")))
-            raise CommandError(translated(error.message), returncode=1) from error
+            code = LATER if isinstance(error, TooMany | Unavailable) else 1
+            raise CommandError(translated(error.message), returncode=code) from error
         except KeyboardInterrupt:
             self.stderr.write("")
             sys.exit(130)
@@ -62,7 +64,8 @@ class ServiceCommand(BaseCommand):
             {"loc": list(each.loc), "code": each.code, "message": translated(each.message)} for each in error.problems
         ]
         if as_json:
-            self.print_json({"error": error.symbol, "message": translated(error.message), "errors": problems})
+            told = {"error": error.symbol, "message": translated(error.message), "errors": problems}
+            self.print_json(told | ({"retry_after": error.retry_after} if isinstance(error, TooMany) else {}))
             return
         for problem in problems:
             place = ".".join(str(part) for part in problem["loc"]) or "-"

@@ -74,6 +74,11 @@ SYMBOLS: Final[dict[str, tuple[int, str, str]]] = {
     "NOT_AVAILABLE": (422, "The act is not available yet.", "Use one of the acts that the documentation lists."),
     "RECORD_REFUSED": (422, "The database cannot store the content.", "Shorten or mend the values."),
     "TOO_MANY_REQUESTS": (429, "The token has used up its requests of this minute.", "Wait for `Retry-After`."),
+    "BACKLOG_FULL": (
+        429,
+        "The flow has more unfinished transactions than `[limits] max_backlog`.",
+        "Start again after `Retry-After` seconds; the same instance ID starts once.",
+    ),
     "INTERNAL": (500, "Something went wrong on our side.", "Give the request ID to your administrator."),
     "UNAVAILABLE": (503, "A part we depend on is away or busy.", "Ask again after `Retry-After` seconds."),
     "NOT_READY": (503, "`/readyz`: a check failed; `errors` names it.", "Mend the named part."),

@@ -119,6 +119,11 @@ KEYS: Final[tuple[Key, ...]] = (
         _key("workers", "integer", 2, "django-q2 workers of one runcluster; one stays free.", minimum=2),
     ),
     *_section(
+        "limits",
+        _key("max_backlog", "integer", 1_000_000, "Unfinished transactions of one flow; 0: no limit.", minimum=0),
+        _key("retry_after", "number", 5, "Seconds that a start refused for it is told to wait.", minimum=1),
+    ),
+    *_section(
         "retry",
         _key("default_max_attempts", "integer", 3, "Retries after the first try, by default.", minimum=0),
         _key("default_interval", "number", 5, "Seconds before the first retry, by default.", minimum=0),

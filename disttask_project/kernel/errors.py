@@ -74,8 +74,8 @@ class Conflict(DisttaskError):
 class TooMany(DisttaskError):
     symbol = "TOO_MANY_REQUESTS"
 
-    def __init__(self, message: str, *, retry_after: float) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, retry_after: float, symbol: str | None = None) -> None:
+        super().__init__(message, symbol=symbol)
         self.retry_after = retry_after
 
 

@@ -92,7 +92,13 @@ STARTED: Final = define(
     created="boolean",
 )
 BULK_ITEM: Final = define(
-    "BulkItem", code="integer", message="string", data=STARTED, error="string", errors=array_of(PROBLEM)
+    "BulkItem",
+    code="integer",
+    message="string",
+    data=STARTED,
+    error="string",
+    errors=array_of(PROBLEM),
+    retry_after="number",
 )
 ACT: Final = define(
     "Act",

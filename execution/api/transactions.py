@@ -15,7 +15,7 @@ from disttask_project.api.fields import Spec, read_body
 from disttask_project.api.listing import listed, page_request, whole
 from disttask_project.api.shapes import list_of
 from disttask_project.api.views import ApiView
-from disttask_project.kernel.errors import DisttaskError
+from disttask_project.kernel.errors import DisttaskError, TooMany
 from execution.api import shapes, specs
 from execution.selectors import instances, plain, tasks
 from execution.services.start import Start, Started, start_instance, start_instances
@@ -172,11 +172,14 @@ def _bulk_item(asked: Any, outcome: Started | DisttaskError, request_id: str) ->
         assert answer is not None
         told = errors.body_of(answer, request_id=request_id)
         instance_id = asked.get("instance_id") if isinstance(asked, dict) else None
-        return {
+        item = {
             "code": told["code"],
             "message": told["message"],
             "data": {"instance_id": instance_id},
             "error": told["error"],
             "errors": told["errors"],
         }
+        if isinstance(outcome, TooMany):
+            item["retry_after"] = outcome.retry_after
+        return item
     return {"code": 0, "message": "success", "data": outcome.as_dict()}

@@ -26,7 +26,7 @@ from execution.engine.port import FailurePort
 from execution.engine.settings import EngineSettings
 from execution.engine.slots import Slots
 from execution.engine.state import Act
-from execution.engine.sweeper import Haul, Sweeper
+from execution.engine.sweeper import Haul, Room, Sweeper
 from execution.executors.base import Executor
 from execution.stores.base import Store
 
@@ -103,10 +103,16 @@ class Driver:
 
     # Sink: called by the claim thread
 
-    def room(self) -> tuple[int, int]:
+    def room(self) -> Room:
         instances = self._instances
-        held = len(instances.owned) + self._sent - self._taken
-        return self._settings.owned_most - held, self._settings.struck_lane - instances.struck
+        return Room(
+            free=self._settings.owned_most - self._held(),
+            struck=self._settings.struck_lane - instances.struck,
+            held=instances.held.copy(),
+        )
+
+    def _held(self) -> int:
+        return len(self._instances.owned) + self._sent - self._taken
 
     def watched(self) -> Mapping[str, int]:
         return {owned.id: owned.state.inbox for owned in list(self._instances.owned.values()) if owned.is_live}
@@ -159,7 +165,8 @@ class Driver:
                 busy = now - self._sweeper.worked_at < self._settings.busy_for
                 if await asyncio.to_thread(self._host.hand_over, busy=busy) or self._is_closing_time(now):
                     return None
-            full_since = (full_since or now) if self.room()[0] <= 0 else None
+            is_full = self._held() >= self._settings.owned_of_flow
+            full_since = (full_since or now) if is_full else None
             if full_since is not None and now - full_since >= HELP_AFTER:
                 full_since = None
                 await asyncio.to_thread(self._host.call_help)

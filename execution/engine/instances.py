@@ -53,6 +53,7 @@ class Instances:
         may_start: Callable[[float], bool],
     ) -> None:
         self.owned: dict[str, Owned] = {}
+        self.held: dict[str, int] = {}  # how many of them each flow has
         self.struck = 0
         self._settings = settings
         self._owner = owner
@@ -117,8 +118,7 @@ class Instances:
         if before is not None:
             self._drop(before, keep_lease=True)
         owned = Owned(loaded.state, claim.fence, struck=claim.strikes > 0)
-        self.owned[owned.id] = owned
-        self.struck += owned.struck
+        self._add(owned)
         if loaded.broken:
             message = text("It cannot be loaded: {reason}", reason=loaded.broken)
             self._event(owned, Park(code="UNLOADABLE", message=message, open_attempts=loaded.open_attempts))
@@ -157,7 +157,7 @@ class Instances:
         if unit.release:
             owned.released = True
             owned.cancel_tick()
-            self._slots.forget(owned.id)
+            self._slots.forget(owned.id, flow_id=owned.flow_id)
         else:
             self._watch_time(owned)
         self._journal.submit(unit, partial(self._settled, owned, unit.release, calls))
@@ -197,7 +197,7 @@ class Instances:
 
     def _park(self, claim: Claim, loaded: Loaded) -> None:
         owned = Owned(loaded.state, claim.fence, struck=False)
-        self.owned[owned.id] = owned
+        self._add(owned)
         message = text("The database refuses what this instance has to write; see the log of the engine.")
         self._event(owned, Park(code="RECORD_REFUSED", message=message, open_attempts=loaded.open_attempts))
 
@@ -232,8 +232,9 @@ class Instances:
             self._came_late(owned, planned, outcome)
             return
         # A chain keeps its slot from task to task, so that an end and the next start share a commit; who has
-        # several calls in flight gives the slot to those in line.
-        favoured = planned.type if owned.state.in_flight == 1 else ""
+        # several calls in flight gives the slot to those in line, and everybody gives it to another flow.
+        keeps = owned.state.in_flight == 1 and not self._slots.others_wait(planned.type, owned.flow_id)
+        favoured = planned.type if keeps else ""
         ended = Ended(task_id=planned.task_id, attempt=planned.attempt, outcome=outcome, duration_ms=duration_ms)
         self._event(owned, ended, favoured=favoured)
 
@@ -281,11 +282,24 @@ class Instances:
             return
         owned.gone = True
         owned.cancel_tick()
-        self._slots.forget(owned.id)
+        self._slots.forget(owned.id, flow_id=owned.flow_id)
         if self.owned.get(owned.id) is owned:
             del self.owned[owned.id]
             self.struck -= owned.struck
+            self._count(owned, -1)
         if not keep_lease:
             self._leases.forget(owned.id, owned.fence)
-        if len(self.owned) == self._settings.owned_most - 1:
+        if len(self.owned) in (self._settings.owned_most - 1, self._settings.owned_of_flow - 1):
             self._sweeper.kick()
+
+    def _add(self, owned: Owned) -> None:
+        self.owned[owned.id] = owned
+        self.struck += owned.struck
+        self._count(owned, 1)
+
+    def _count(self, owned: Owned, change: int) -> None:
+        left = self.held.get(owned.flow_id, 0) + change
+        if left:
+            self.held[owned.flow_id] = left
+        else:
+            del self.held[owned.flow_id]

@@ -11,10 +11,11 @@ from execution.engine.state import InstanceState
 class Owned:
     """`gone`: no longer ours, nothing of it may be written; `released`: its last unit is with the journal."""
 
-    __slots__ = ("fed", "fence", "gone", "id", "released", "state", "struck", "tick_at", "ticker")
+    __slots__ = ("fed", "fence", "flow_id", "gone", "id", "released", "state", "struck", "tick_at", "ticker")
 
     def __init__(self, state: InstanceState, fence: int, *, struck: bool) -> None:
         self.id = state.id
+        self.flow_id = state.flow_id
         self.state = state
         self.fence = fence
         self.struck = struck

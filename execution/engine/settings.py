@@ -48,6 +48,11 @@ class EngineSettings:
     max_task_timeout: float = 600.0
     workers: int = 2
 
+    @property
+    def owned_of_flow(self) -> int:
+        """Of `owned_most`, instances of one flow: another flow's always find room."""
+        return max(1, self.owned_most - self.owned_most // 5)
+
     @classmethod
     def of_lease(cls, lease: float, **others: Any) -> EngineSettings:
         """The lease's own numbers shrink with it; nothing grows beyond its usual size."""

@@ -80,7 +80,7 @@ class Steps:
             if not self._may_start(spec.timeout_seconds):
                 self.has_outstayed = True
                 continue
-            if self._slots.take(spec.type, owned.id, favoured=spec.type == favoured):
+            if self._slots.take(spec.type, owned.id, flow_id=owned.flow_id, favoured=spec.type == favoured):
                 granted[task_id] = spec.type
                 favoured = "" if spec.type == favoured else favoured
         return granted

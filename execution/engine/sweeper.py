@@ -31,11 +31,20 @@ class Haul:
     acts: Mapping[str, Sequence[Act]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How many instances may be claimed now, how many of them struck, and how many of each flow are held."""
+
+    free: int
+    struck: int
+    held: Mapping[str, int] = field(default_factory=dict)
+
+
 class Sink(Protocol):
     """The driver as the claim thread sees it. All but `room` and `asked_of` are handed to the loop."""
 
-    def room(self) -> tuple[int, int]:
-        """How many instances may be claimed now, and how many of them struck."""
+    def room(self) -> Room:
+        """How much may be claimed now."""
 
     def watched(self) -> Mapping[str, int]:
         """Instances held, with the inbox count each knows."""
@@ -146,16 +155,18 @@ class Sweeper:
         self._swept = time.monotonic()
 
     def _claim(self) -> int:
-        room, struck = self._sink.room()
-        if room <= 0 or not self._may_claim() or not self._after_outage():
+        room = self._sink.room()
+        if room.free <= 0 or not self._may_claim() or not self._after_outage():
             return 0
         started = time.monotonic()
         claims = self._store.claim(
             self._owner,
-            limit=min(room, self._settings.claim_batch),
-            struck_limit=struck,
+            limit=min(room.free, self._settings.claim_batch),
+            struck_limit=room.struck,
             lease=timedelta(seconds=self._settings.lease),
             now=self._clock.now(),
+            held=room.held,
+            most_of_flow=self._settings.owned_of_flow,
         )
         if not claims:
             return 0

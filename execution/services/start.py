@@ -13,6 +13,7 @@ from disttask_project.kernel.ids import INSTANCE_ID, new_id
 from disttask_project.kernel.messages import text
 from execution.engine.loading import current_store
 from execution.models import Instance
+from execution.services.backlog import check_backlog
 from execution.services.bell import ring_on_commit
 from execution.services.faults import telling_store_faults
 from execution.services.tags import render_tags
@@ -114,6 +115,7 @@ class _Preparing:
         version = self._version(FlowRef(flow_id=start.flow_id, flow_name=start.flow_name, version=start.version))
         flow = compiled_version(version.version_id)
         _check_params(flow, params)
+        check_backlog(version.flow_id, flow_name=version.flow_name)
         instance_id = start.instance_id or new_id()
         row = NewInstance(
             id=instance_id,

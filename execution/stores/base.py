@@ -112,8 +112,21 @@ class Store(Protocol):
         digest of the row found; ids not in the answer were inserted.
         """
 
-    def claim(self, owner: str, *, limit: int, struck_limit: int, lease: timedelta, now: datetime) -> Sequence[Claim]:
+    def claim(
+        self,
+        owner: str,
+        *,
+        limit: int,
+        struck_limit: int,
+        lease: timedelta,
+        now: datetime,
+        held: Mapping[str, int] | None = None,
+        most_of_flow: int | None = None,
+    ) -> Sequence[Claim]:
         """Take up to `limit` due instances (`wake_at <= now`), a fair share of each flow that is due, oldest first.
+
+        `held` says how many the owner has of each flow already: those with fewer go first, and none gets more than
+        `most_of_flow` in all.
 
         Each gets fence + 1, the owner, lease_until = wake_at = now + lease. One whose lease had run out (it has an
         owner) gets strikes + 1; at most `struck_limit` of those with strikes are taken. Frozen against twins.
@@ -164,6 +177,9 @@ class Store(Protocol):
 
     def has_due(self, now: datetime) -> bool:
         """Whether anything could be claimed now."""
+
+    def has_backlog(self, flow_id: str, most: int) -> bool:
+        """Whether a flow has more than `most` instances that wait for a time or a worker (`wake_at` is set)."""
 
     def beat(
         self, session_id: str, *, host: str, pid: int, kind: str, state: str, in_flight: int, now: datetime

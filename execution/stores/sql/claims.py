@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, zip_longest
 from typing import Any, Final
@@ -34,6 +34,11 @@ NEXT_DUE: Final = (
     f"{INSTANCE.name} i WHERE i.flow_id = f.id AND i.wake_at IS NOT NULL ORDER BY i.wake_at LIMIT 1) AS first_at "
     f"FROM {FLOW.name} f) d"
 )
+# A walk along the claim's index, no count: it ends at the limit.
+BEYOND: Final = (
+    f"SELECT 1 FROM {INSTANCE.name} WHERE flow_id = %s AND wake_at IS NOT NULL "  # noqa: S608
+    "ORDER BY wake_at LIMIT 1 OFFSET %s"
+)
 OLDEST: Final = (
     f"SELECT id, strikes, owner FROM {INSTANCE.name} WHERE flow_id = %s AND wake_at <= %s "  # noqa: S608
     "ORDER BY wake_at LIMIT %s"
@@ -52,17 +57,37 @@ class Candidate:
     struck: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """How many to claim, and how the flows that are due share them (see `Store.claim`)."""
+
+    limit: int
+    held: Mapping[str, int] = field(default_factory=dict)
+    most_of_flow: int | None = None
+
+    def of(self, flows: Sequence[str]) -> dict[str, int]:
+        """How many each flow may get at most. Whoever holds few goes first, so that little room is theirs."""
+        quotas: dict[str, int] = {}
+        ordered = sorted(flows, key=lambda flow: self.held.get(flow, 0))  # stable: else the one due first
+        share = -(-self.limit // max(1, min(len(flows), self.limit)))
+        for flow in ordered:
+            most = share if self.most_of_flow is None else min(share, self.most_of_flow - self.held.get(flow, 0))
+            if most > 0 and len(quotas) < self.limit:
+                quotas[flow] = most
+        return quotas
+
+
 class ClaimSql:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def claim(self, owner: str, *, limit: int, struck_limit: int, lease: timedelta, now: datetime) -> Sequence[Claim]:
+    def claim(self, owner: str, *, share: Share, struck_limit: int, lease: timedelta, now: datetime) -> Sequence[Claim]:
         at = self._database.dialect.time(now)
         with self._database.reading() as cursor:
-            flows = self._due_flows(cursor, at, limit)
-            if not flows:
+            quotas = share.of(self._due_flows(cursor, at, max(share.limit, FLOWS_A_QUERY)))
+            if not quotas:
                 return ()
-            chosen = self._choose(cursor, flows, at, limit=limit, struck_limit=struck_limit)
+            chosen = self._choose(cursor, quotas, at, limit=share.limit, struck_limit=struck_limit)
         if not chosen:
             return ()
         return self._take(chosen, owner, until=self._database.dialect.time(now + lease), at=at)
@@ -70,25 +95,30 @@ class ClaimSql:
     def _due_flows(self, cursor: Cursor, at: Any, limit: int) -> list[str]:
         return [row[0] for row in cursor.rows(DUE_FLOWS, [at, limit])]
 
-    def _choose(self, cursor: Cursor, flows: Sequence[str], at: Any, *, limit: int, struck_limit: int) -> list[str]:
-        share = -(-limit // len(flows))
-        by_flow = self._oldest(cursor, flows, at, share)
-        crowded = [flow for flow in flows if len(by_flow[flow]) == share and any(each.struck for each in by_flow[flow])]
+    def _choose(
+        self, cursor: Cursor, quotas: Mapping[str, int], at: Any, *, limit: int, struck_limit: int
+    ) -> list[str]:
+        by_flow = self._oldest(cursor, quotas, at)
+        crowded = {
+            flow: quota + WINDOW
+            for flow, quota in quotas.items()
+            if len(by_flow[flow]) == quota and any(each.struck for each in by_flow[flow])
+        }
         if crowded:
-            by_flow |= self._oldest(cursor, crowded, at, share + WINDOW)
-        fresh = [[each.id for each in by_flow[flow] if not each.struck][:share] for flow in flows]
-        struck = [[each.id for each in by_flow[flow] if each.struck] for flow in flows]
+            by_flow |= self._oldest(cursor, crowded, at)
+        fresh = [[each.id for each in by_flow[flow] if not each.struck][:quota] for flow, quota in quotas.items()]
+        struck = [[each.id for each in by_flow[flow] if each.struck] for flow in quotas]
         lane = list(_in_turn(struck))[: max(0, min(struck_limit, limit))]
         return lane + list(_in_turn(fresh))[: limit - len(lane)]
 
-    def _oldest(self, cursor: Cursor, flows: Sequence[str], at: Any, count: int) -> dict[str, list[Candidate]]:
-        found: dict[str, list[Candidate]] = {flow: [] for flow in flows}
-        for some in chunks(flows, FLOWS_A_QUERY):
+    def _oldest(self, cursor: Cursor, counts: Mapping[str, int], at: Any) -> dict[str, list[Candidate]]:
+        found: dict[str, list[Candidate]] = {flow: [] for flow in counts}
+        for some in chunks(list(counts), FLOWS_A_QUERY):
             parts = [
                 f"SELECT {number} AS n, d{number}.* FROM ({OLDEST}) d{number}"  # noqa: S608
                 for number in range(len(some))
             ]
-            params = list(chain.from_iterable((flow, at, count) for flow in some))
+            params = list(chain.from_iterable((flow, at, counts[flow]) for flow in some))
             for number, instance_id, strikes, owner in cursor.rows(" UNION ALL ".join(parts), params):
                 found[some[number]].append(Candidate(id=instance_id, struck=bool(strikes or owner)))
         return found
@@ -108,6 +138,10 @@ class ClaimSql:
     def has_due(self, now: datetime) -> bool:
         with self._database.reading() as cursor:
             return bool(cursor.rows(ANY_DUE, [self._database.dialect.time(now)]))
+
+    def has_backlog(self, flow_id: str, most: int) -> bool:
+        with self._database.reading() as cursor:
+            return bool(cursor.rows(BEYOND, [flow_id, most]))
 
     def next_due(self) -> datetime | None:
         with self._database.reading() as cursor:

@@ -12,7 +12,7 @@ from disttask_project.kernel import json
 from execution.engine.port import RowSpec
 from execution.engine.state import Act, AttemptRow, Unit
 from execution.stores.base import Claim, Hold, Loaded, NewAction, NewInstance
-from execution.stores.sql.claims import ClaimSql
+from execution.stores.sql.claims import ClaimSql, Share
 from execution.stores.sql.database import Database
 from execution.stores.sql.holds import HoldSql
 from execution.stores.sql.journal import JournalSql
@@ -43,8 +43,19 @@ class SqlStore:
     def insert_instances(self, rows: Sequence[NewInstance]) -> Mapping[str, str]:
         return self._starts.insert_instances(rows)
 
-    def claim(self, owner: str, *, limit: int, struck_limit: int, lease: timedelta, now: datetime) -> Sequence[Claim]:
-        return self._claims.claim(owner, limit=limit, struck_limit=struck_limit, lease=lease, now=now)
+    def claim(
+        self,
+        owner: str,
+        *,
+        limit: int,
+        struck_limit: int,
+        lease: timedelta,
+        now: datetime,
+        held: Mapping[str, int] | None = None,
+        most_of_flow: int | None = None,
+    ) -> Sequence[Claim]:
+        share = Share(limit=limit, held=held or {}, most_of_flow=most_of_flow)
+        return self._claims.claim(owner, share=share, struck_limit=struck_limit, lease=lease, now=now)
 
     def load(self, claims: Sequence[Claim]) -> Sequence[Loaded]:
         return self._loading.load(claims)
@@ -80,6 +91,9 @@ class SqlStore:
 
     def has_due(self, now: datetime) -> bool:
         return self._claims.has_due(now)
+
+    def has_backlog(self, flow_id: str, most: int) -> bool:
+        return self._claims.has_backlog(flow_id, most)
 
     def beat(
         self, session_id: str, *, host: str, pid: int, kind: str, state: str, in_flight: int, now: datetime

@@ -49,6 +49,33 @@ def test_it_shares_a_claim_between_the_flows_that_are_due(bench: Bench) -> None:
     assert taken == {"big": 5, "small": 3}
 
 
+def test_little_room_goes_to_the_flow_that_has_little(bench: Bench) -> None:
+    bench.insert(flow("big", task("a")), 50)
+    bench.insert(flow("small", task("a")), 1)
+    big = Instance.objects.filter(pk__startswith="big-").values_list("flow_id", flat=True)[0]
+    Instance.objects.filter(flow_id=big).update(wake_at=bench.later(-100))
+    (claim,) = bench.claim(limit=1, held={big: 3})
+    assert claim.instance_id.startswith("small-")
+
+
+def test_no_flow_gets_more_than_its_part_of_a_driver(bench: Bench) -> None:
+    bench.insert(flow("big", task("a")), 50)
+    big = Instance.objects.values_list("flow_id", flat=True)[0]
+    assert len(bench.claim(limit=20, held={big: 7}, most_of_flow=10)) == 3
+    assert not bench.claim(limit=20, held={big: 10}, most_of_flow=10)
+
+
+def test_a_backlog_is_what_waits_for_a_time_or_a_worker(bench: Bench) -> None:
+    ids = bench.insert(flow("f", task("a")), 5)
+    bench.insert(flow("other", task("a")), 9)
+    flow_id = Instance.objects.get(pk=ids[0]).flow_id
+    Instance.objects.filter(pk=ids[0]).update(wake_at=bench.later(3600))
+    assert bench.store.has_backlog(flow_id, 4)
+    assert not bench.store.has_backlog(flow_id, 5)
+    Instance.objects.filter(pk=ids[1]).update(wake_at=None)
+    assert not bench.store.has_backlog(flow_id, 4)
+
+
 def test_it_takes_the_oldest_first(bench: Bench) -> None:
     ids = bench.insert(flow("f", task("a")), 3)
     Instance.objects.filter(pk=ids[2]).update(wake_at=bench.later(-100))
