@@ -107,8 +107,8 @@ class Driver:
         instances = self._instances
         return Room(
             free=self._settings.owned_most - self._held(),
-            struck=self._settings.struck_lane - instances.struck,
-            held=instances.held.copy(),
+            struck=self._settings.struck_lane - instances.owned.struck,
+            held=instances.owned.of_flow.copy(),
         )
 
     def _held(self) -> int:

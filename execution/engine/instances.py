@@ -19,7 +19,7 @@ from execution.engine.calls import Caller
 from execution.engine.events import Abandon, Acts, Claimed, Ended, Event, Park, Tick
 from execution.engine.journal import Fate, Journal
 from execution.engine.leases import LeaseKeeper
-from execution.engine.owned import Owned
+from execution.engine.owned import Holdings, Owned
 from execution.engine.port import FailurePort
 from execution.engine.settings import EngineSettings
 from execution.engine.slots import Slots
@@ -52,9 +52,7 @@ class Instances:
         caller: Caller,
         may_start: Callable[[float], bool],
     ) -> None:
-        self.owned: dict[str, Owned] = {}
-        self.held: dict[str, int] = {}  # how many of them each flow has
-        self.struck = 0
+        self.owned = Holdings()
         self._settings = settings
         self._owner = owner
         self._clock = clock
@@ -118,7 +116,7 @@ class Instances:
         if before is not None:
             self._drop(before, keep_lease=True)
         owned = Owned(loaded.state, claim.fence, struck=claim.strikes > 0)
-        self._add(owned)
+        self.owned.add(owned)
         if loaded.broken:
             message = text("It cannot be loaded: {reason}", reason=loaded.broken)
             self._event(owned, Park(code="UNLOADABLE", message=message, open_attempts=loaded.open_attempts))
@@ -197,7 +195,7 @@ class Instances:
 
     def _park(self, claim: Claim, loaded: Loaded) -> None:
         owned = Owned(loaded.state, claim.fence, struck=False)
-        self._add(owned)
+        self.owned.add(owned)
         message = text("The database refuses what this instance has to write; see the log of the engine.")
         self._event(owned, Park(code="RECORD_REFUSED", message=message, open_attempts=loaded.open_attempts))
 
@@ -283,23 +281,8 @@ class Instances:
         owned.gone = True
         owned.cancel_tick()
         self._slots.forget(owned.id, flow_id=owned.flow_id)
-        if self.owned.get(owned.id) is owned:
-            del self.owned[owned.id]
-            self.struck -= owned.struck
-            self._count(owned, -1)
+        self.owned.remove(owned)
         if not keep_lease:
             self._leases.forget(owned.id, owned.fence)
         if len(self.owned) in (self._settings.owned_most - 1, self._settings.owned_of_flow - 1):
             self._sweeper.kick()
-
-    def _add(self, owned: Owned) -> None:
-        self.owned[owned.id] = owned
-        self.struck += owned.struck
-        self._count(owned, 1)
-
-    def _count(self, owned: Owned, change: int) -> None:
-        left = self.held.get(owned.flow_id, 0) + change
-        if left:
-            self.held[owned.flow_id] = left
-        else:
-            del self.held[owned.flow_id]

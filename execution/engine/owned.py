@@ -35,3 +35,30 @@ class Owned:
         if self.ticker is not None:
             self.ticker.cancel()
             self.ticker = None
+
+
+class Holdings(dict[str, Owned]):
+    """All that a driver holds, by id, counted. Read by other threads too: by copies, or a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.struck = 0
+        self.of_flow: dict[str, int] = {}
+
+    def add(self, owned: Owned) -> None:
+        self[owned.id] = owned
+        self._count(owned, 1)
+
+    def remove(self, owned: Owned) -> None:
+        """Unless another life of the same instance has taken its place."""
+        if self.get(owned.id) is owned:
+            del self[owned.id]
+            self._count(owned, -1)
+
+    def _count(self, owned: Owned, change: int) -> None:
+        self.struck += owned.struck * change
+        left = self.of_flow.get(owned.flow_id, 0) + change
+        if left:
+            self.of_flow[owned.flow_id] = left
+        else:
+            del self.of_flow[owned.flow_id]
