@@ -4,13 +4,14 @@ VENV ?= .venv
 PY := $(VENV)/bin/python
 export VENV
 
-.PHONY: help setup dev test lint format messages run demo-break demo-mend demo-reset
+.PHONY: help setup dev test chaos lint format messages run demo-break demo-mend demo-reset
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run      start everything with the demo (DISTTASK_PORT=8080, DISTTASK_HOME=var)"
 	@echo "make demo-break, demo-mend, demo-reset   while it runs: break the inventory, mend it, start over"
 	@echo "make test     run the tests (on servers too: see CONTRIBUTING.md)"
+	@echo "make chaos    kill, freeze and starve everything, and count (QUICK=1, SEED=n; see docs/safety.md)"
 	@echo "make lint     check format, lint and types"
 	@echo "make format   put format and imports right"
 	@echo "make messages bring the Chinese catalogues in step with the sources"
@@ -30,6 +31,9 @@ demo-break demo-mend demo-reset: setup
 
 test: dev
 	@.ci/test $(ARGS)
+
+chaos: dev
+	@$(PY) -m tests.chaos $(if $(QUICK),--quick) --seed $(or $(SEED),1) $(ARGS)
 
 lint: dev
 	@$(VENV)/bin/ruff format --check .

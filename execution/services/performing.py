@@ -12,6 +12,7 @@ from django.db import transaction
 
 from disttask_project.audit.services import record
 from disttask_project.kernel.actor import Actor
+from disttask_project.kernel.crashpoints import crash_point
 from disttask_project.kernel.errors import NotFound
 from disttask_project.kernel.json import JSON
 from disttask_project.kernel.messages import Message, text
@@ -128,6 +129,8 @@ class Performance:
             if not self._store.ask(self._action, now=self._store.now()):
                 raise already_asked(self._action)
             self._audit(before=before, after={"asked": self._action.id})
+            crash_point("ask.before_commit")
+        crash_point("ask.after_commit")
 
     def _await_verdict(self) -> Verdict | None:
         deadline = time.monotonic() + VERDICT_WAIT_SECONDS

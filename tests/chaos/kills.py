@@ -1,232 +1,130 @@
-"""Random kill -9 of any process while instances run: python -m tests.chaos.kills --kills 200 --seed 1 [--url ...].
+"""F1: a process ends itself by SIGKILL at a named point, again and again, while instances run and people act.
 
-Starts runcluster and/or runengine on a scratch home with a short lease, keeps starting instances of a chain of three
-http calls, kills, waits for recovery, and prints the checker's counts as one JSON line. Exit code 1: a promise broken.
+Engines, starters and operators die at a point drawn from a deck of all; where a life does not come to its point it is
+killed from outside, wherever it is. The targets kill too: on receipt, after the effect, after the answer.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
-import shutil
-import sys
-import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Final
 
-from tests.chaos.scratch import scratch_database
+from disttask_project.kernel.crashpoints import POINTS
+from tests.chaos.arena import DRIVE, MEND, OPERATE, START, Arena, Child
+from tests.chaos.checker import unfinished
+from tests.chaos.roles import lines
 
-FLOW = "chaos-chain"
-OUTSTANDING = 40
-
-
-def environment(home: Path, url: str, lease: float) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("DISTTASK_")}
-    kept |= {
-        "DISTTASK_HOME": str(home),
-        "DISTTASK_PROFILE": "test",
-        "DISTTASK_ENGINE_LEASE_SECONDS": str(lease),
-        "DISTTASK_ENGINE_WORKERS": "3",
-        "DJANGO_SETTINGS_MODULE": "disttask_project.settings",
-    }
-    return kept | ({"DISTTASK_DATABASE_URL": url} if url else {})
-
-
-def definition(port: int) -> dict[str, Any]:
-    def call(id_: str, *after: str) -> dict[str, Any]:
-        return {
-            "id": id_,
-            "task_name": "http",
-            "depends_on": list(after),
-            "config": {"url": f"http://127.0.0.1:{port}/{id_}", "method": "POST"},
-            "input": {"order": "${params.order}"},
-            "timeout_seconds": 5,
-            "retry": {"strategy": "auto", "max_attempts": 20, "interval": 0.2, "backoff_rate": 1.2},
-        }
-
-    return {"name": FLOW, "tasks": [call("a"), call("b", "a"), call("c", "b")]}
+TYPES: Final = ("http", "db", "rpc", "mq")
+TARGET_POINTS: Final = ("target.applied", "target.answered")
+STARTER_POINTS: Final = ("start.before_commit", "start.after_commit", "starter.accepted")
+OPERATOR_POINTS: Final = tuple(point for point in POINTS if point.startswith(("ask.", "hold.")))
+# Bell, drive and cluster belong to the queue's processes (tests/chaos/clusterkills.py), a readback to an outage.
+ELSEWHERE: Final = ("start.", "ask.", "hold.", "bell.", "drive.", "cluster.", "readback.")
+ENGINE_POINTS: Final = tuple(
+    point.replace("{type}", type_)
+    for point in POINTS
+    if not point.startswith(ELSEWHERE)
+    for type_ in (TYPES if "{type}" in point else ("",))
+)
+ROLES: Final = {"engine": DRIVE, "starter": START, "operator": OPERATE}
+POINTS_OF: Final = {
+    "engine": (*ENGINE_POINTS, *TARGET_POINTS, "anywhere"),
+    "starter": STARTER_POINTS,
+    "operator": OPERATOR_POINTS,
+}
+# Dying is quick for who commits all the time; most deaths are to be those of engines.
+REST: Final = {"engine": 0.0, "starter": 1.5, "operator": 0.5}
+PATIENCE: Final = {"engine": 4.0, "starter": 4.0, "operator": 6.0}  # seconds to come to its point
 
 
-class Arena:
-    """Target, hosts and the starts that were accepted. Django is set up on the scratch store when this is made."""
+class Deck:
+    """All points of a role in random order, shuffled again when they are through."""
 
-    def __init__(self, options: argparse.Namespace, home: Path) -> None:
-        from disttask_project.kernel.actor import system_actor
-        from execution.models import Attempt, Instance
-        from flows.services import create_flow
-        from tests.chaos.hosts import HostProcess
-        from tests.chaos.target import LedgerTarget
+    def __init__(self, points: Sequence[str], chance: random.Random) -> None:
+        self._points = points
+        self._chance = chance
+        self._left: list[str] = []
 
-        self._options = options
-        self._chance = random.Random(options.seed)
-        self._instances = Instance
-        self._actor = system_actor("chaos")
-        self.accepted: list[str] = []
-        self.killed: dict[str, int] = {}
-        self._ended = 0
-        self.target = LedgerTarget(
-            home / "ledger",
-            seen=lambda key: Attempt.objects.filter(key=key, status="started").exists(),
-            slowest=options.slowest,
-        )
-        self.target.start()
-        create_flow(definition=definition(self.target.port), actor=self._actor)
-        names = {"cluster": ["runcluster"], "engine": ["runengine"], "both": ["runcluster", "runengine"]}
-        self.hosts = [HostProcess(name, home, dict(os.environ)) for name in names[options.host]]
+    def draw(self) -> str:
+        if not self._left:
+            self._left = list(self._points)
+            self._chance.shuffle(self._left)
+        return self._left.pop()
+
+
+@dataclass
+class Killing:
+    """`kills` deaths, of engines mostly; then everything is left alone until it rests."""
+
+    arena: Arena
+    kills: int
+    engines: int = 3
+    most_seconds: float = 600
+    killed: Counter[str] = field(default_factory=Counter)
 
     def run(self) -> None:
-        """Start and kill until the asked number of processes is dead."""
-        deadline = time.monotonic() + self._options.most_seconds
-        self._until_first_success(deadline)
-        next_kill = time.monotonic() + self._pause()
-        while sum(self.killed.values()) < self._options.kills and time.monotonic() < deadline:
-            self._start_some()
-            if time.monotonic() >= next_kill and self._has_progressed():
-                self._kill()
-                next_kill = time.monotonic() + self._pause()
-            for host in self.hosts:
-                host.revive()
-            time.sleep(0.05)
+        self._decks = {role: Deck(points, self.arena.chance) for role, points in POINTS_OF.items()}
+        self._due: list[tuple[float, str]] = []
+        deadline = time.monotonic() + self.most_seconds
+        for role, count in (("engine", self.engines), ("starter", 1), ("operator", 1)):
+            for _ in range(count):
+                self._bear(role)
+        while self.killed.total() < self.kills and time.monotonic() < deadline:
+            self._turn()
+            time.sleep(0.01)
 
-    def settle(self) -> float:
-        """Hosts stay up until all is ended or parked; the seconds that took."""
-        from tests.chaos.checker import unfinished
-        from tests.chaos.hosts import wait_until
+    def _turn(self) -> None:
+        now = time.monotonic()
+        for child, number in self.arena.reap():
+            if number:
+                self.killed[self._name(child)] += 1
+            self._due.append((now + REST[child.role], child.role))
+        for at, role in [each for each in self._due if each[0] <= now]:
+            self._due.remove((at, role))
+            self._bear(role)
+        for child in list(self.arena.children.values()):
+            if child.role in PATIENCE and now - child.born > PATIENCE[child.role]:
+                self.arena.kill(child)
 
-        started = time.monotonic()
+    def _name(self, child: Child) -> str:
+        for line in lines(self.arena.play.home / "target-kills"):
+            pid, _, point = line.partition(" ")
+            if int(pid) == child.pid:
+                return point
+        return f"{child.role} anywhere" if child.killed else child.armed.rpartition(":")[0] or child.armed
 
-        def settled() -> bool:
-            for host in self.hosts:
-                host.revive()
-            return not unfinished(self.accepted)
+    def _bear(self, role: str) -> None:
+        point = self._decks[role].draw()
+        passes = self.arena.chance.choice([1, 1, 2, 3, 5, 8])
+        if point in TARGET_POINTS:
+            self.arena.mood(kill_when=point.partition(".")[2], kill_in=passes, kill_of=os.getpid())
+        armed = f"{point}:{passes}" if point in (*ENGINE_POINTS, *STARTER_POINTS, *OPERATOR_POINTS) else ""
+        pid = self.arena.fork(role, ROLES[role], armed=armed)
+        if not armed:
+            self.arena.children[pid].armed = f"{point}:0"
 
-        wait_until(settled, self._options.settle_seconds)
-        return round(time.monotonic() - started, 1)
+    def settle(self, *, within: float) -> float:
+        """No more deaths: seconds until every accepted start rests, with an operator who mends."""
+        arena, started = self.arena, time.monotonic()
+        arena.end([child for child in arena.children.values() if child.role != "target"], within=15)
+        arena.mood()
+        for _ in range(2):
+            arena.fork("engine", DRIVE)
+        arena.fork("operator", MEND)
+        accepted = lines(arena.play.accepted)
+        arena.wait(lambda: not unfinished(accepted), within=within, every=0.5)
+        arena.end([child for child in arena.children.values() if child.role == "operator"])
+        # One who mended last has left the instance running.
+        arena.wait(lambda: not unfinished(accepted), within=within, every=0.5)
+        took = time.monotonic() - started
+        arena.end([child for child in arena.children.values() if child.role == "engine"])
+        return round(took, 1)
 
-    def stop(self) -> None:
-        for host in self.hosts:
-            host.stop()
-        self.target.stop()
-
-    def _until_first_success(self, deadline: float) -> None:
-        """Kills begin once work flows."""
-        while not self._instances.objects.filter(status="success").exists():
-            self._start_some()
-            if time.monotonic() > deadline:
-                raise SystemExit("no instance ended before the first kill: see the logs in the home")
-            time.sleep(0.1)
-
-    def _has_progressed(self) -> bool:
-        """Something ended since the last kill: hosts that are still starting are not worth killing again."""
-        ended = self._instances.objects.filter(status="success").count()
-        progressed = ended > self._ended
-        self._ended = ended
-        return progressed
-
-    def _start_some(self) -> None:
-        from execution.services.start import start_instance
-
-        running = self._instances.objects.filter(wake_at__isnull=False).count()
-        for _ in range(min(5, OUTSTANDING - running)):
-            number = len(self.accepted)
-            instance_id = f"order-{number:05}"
-            start_instance(flow_name=FLOW, params={"order": number}, instance_id=instance_id, actor=self._actor)
-            self.accepted.append(instance_id)
-
-    def _kill(self) -> None:
-        from tests.chaos.hosts import kill_one
-
-        killed = kill_one(self.hosts, self._chance)
-        if killed:
-            self.killed[killed] = self.killed.get(killed, 0) + 1
-
-    def _pause(self) -> float:
-        return self._chance.uniform(0.2, 2 * self._options.every)
-
-
-def parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos.kills")
-    parser.add_argument("--kills", type=int, default=200)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--url", default="", help="a server, by a database URL; default: SQLite")
-    parser.add_argument("--host", choices=["cluster", "engine", "both"], default="both")
-    parser.add_argument("--lease", type=float, default=3.0)
-    parser.add_argument("--every", type=float, default=2.0, help="mean seconds between kills at the least")
-    parser.add_argument("--slowest", type=float, default=0.2, help="longest answer of the target in seconds")
-    parser.add_argument("--settle-seconds", type=float, default=90)
-    parser.add_argument("--most-seconds", type=float, default=3600)
-    parser.add_argument("--keep", action="store_true", help="keep the scratch home")
-    return parser.parse_args(argv)
-
-
-def main(argv: Sequence[str]) -> int:
-    options = parse(argv)
-    home = Path(tempfile.mkdtemp(prefix="disttask-chaos-"))
-    for key in [key for key in os.environ if key.startswith("DISTTASK_")]:
-        del os.environ[key]
-    broken = True
-    try:
-        with scratch_database(options.url) as url:
-            os.environ.update(environment(home, url, options.lease))
-            report = play(options, home)
-        broken = any(report[name] for name in PROMISES)
-        print(json.dumps(report))
-    finally:
-        if broken or options.keep:
-            print(f"home kept: {home}", file=sys.stderr)
-        else:
-            shutil.rmtree(home, ignore_errors=True)
-    return int(broken)
-
-
-PROMISES = (
-    "lost",
-    "unrecorded",
-    "without_attempt",
-    "more_effects_than_attempts",
-    "unexplained_duplicates",
-    "success_without_effect",
-    "attempts_left_open",
-    "leases_left",
-    "log_gaps",
-    "tasks_before_their_dependency",
-)
-
-
-def play(options: argparse.Namespace, home: Path) -> dict[str, Any]:
-    import django
-
-    django.setup()
-    from django.core.management import call_command
-    from django.db import connections
-
-    from tests.chaos.checker import check
-
-    call_command("migrate", verbosity=0)
-    arena = Arena(options, home)
-    started = time.monotonic()
-    try:
-        arena.run()
-        settled = arena.settle()
-    finally:
-        arena.stop()
-        connections.close_all()
-    report: dict[str, Any] = dict(check(arena.accepted, arena.target.entries()))
-    connections.close_all()
-    return report | {
-        "seed": options.seed,
-        "store": options.url.partition(":")[0] or "sqlite",
-        "host": options.host,
-        "kills": sum(arena.killed.values()),
-        "killed": arena.killed,
-        "settled_s": settled,
-        "seconds": round(time.monotonic() - started, 1),
-    }
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    def as_json(self) -> str:
+        return json.dumps(dict(sorted(self.killed.items())))

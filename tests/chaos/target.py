@@ -1,4 +1,8 @@
-"""An HTTP target that keeps a ledger: every effect with whether its attempt row was there when it came."""
+"""Fake targets in a process of their own: a ledger synced before each answer, the attempt row looked up on receipt.
+
+`/keyed` and `/rpc` honour the key, `/plain` does not; `/slow`, `/fail` and `/dead` behave as they are called. A
+receipt counts as seen if the store holds at least as many attempts under its key as the target has had calls.
+"""
 
 from __future__ import annotations
 
@@ -6,84 +10,200 @@ import asyncio
 import json
 import os
 import random
-import threading
+import signal
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-ANSWER = b'{"applied":true}'
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(ANSWER)
+from django.db import DatabaseError, close_old_connections, connections
+from django.db.models import Count, Max, Q
+
+from execution.models import Attempt
+
+HONOURING: Final = ("/keyed", "/rpc", "/slow", "/limited")
 
 
-class LedgerTarget:
-    """`seen(key)` looks the attempt row up on receipt. The ledger is a file, synced before the answer goes out."""
+@dataclass(slots=True)
+class Receipt:
+    key: str
+    path: str
+    at: float
+    done: asyncio.Future[None]
+    applied: bool = True
+    seen: str = ""  # seen, unseen, away (the store did not answer)
+    worker: str = ""
 
-    def __init__(self, ledger: Path, *, seen: Callable[[str], bool], slowest: float) -> None:
-        self._path = ledger
-        self._seen = seen
-        self._slowest = slowest
-        self._file = ledger.open("ab")
+
+@dataclass(slots=True)
+class Mood:
+    """What the harness asks of the target through `POST /mood`."""
+
+    slowest: float = 0.05
+    fail: float = 0.0  # share answered 503
+    down: bool = False  # everything is answered 503
+    kill_when: str = ""  # receive, applied, answered
+    kill_in: int = 0
+    kill_of: int = 0  # parent of the processes that may be killed
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What has happened, one line each, on the disk before anybody hears of it."""
+
+    path: Path
+    calls: Counter[str] = field(default_factory=Counter)
+
+    def note(self, receipts: list[Receipt]) -> None:
+        """On the target's one thread: look up, write, sync. One transaction of the outside world each."""
+        for each in receipts:
+            each.applied = self.calls[each.key] == 0 or each.path not in HONOURING
+            self.calls[each.key] += 1
+        rows = self._rows([each.key for each in receipts])
+        with self.path.open("ab") as file:
+            for each in receipts:
+                count, worker = (rows or {}).get(each.key, (0, ""))
+                worker = worker or ""
+                each.worker = worker
+                each.seen = "away" if rows is None else "seen" if count >= self.calls[each.key] else "unseen"
+                file.write(_line(each, self.calls[each.key]))
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _rows(self, keys: list[str]) -> Mapping[str, tuple[int, str]] | None:
+        try:
+            close_old_connections()
+            found = (
+                Attempt.objects.filter(key__in=keys)
+                .order_by()
+                .values("key")
+                .annotate(count=Count("id"), worker=Max("worker", filter=Q(status="started")))
+            )
+            return {row["key"]: (row["count"], row["worker"]) for row in found}
+        except DatabaseError:
+            connections.close_all()
+            return None
+
+
+def _line(receipt: Receipt, number: int) -> bytes:
+    said: dict[str, Any] = {
+        "key": receipt.key,
+        "path": receipt.path,
+        "at": receipt.at,
+        "call": number,
+        "applied": receipt.applied,
+        "seen": receipt.seen,
+    }
+    return json.dumps(said).encode() + b"\n"
+
+
+class Target:
+    """Serves until the process is ended."""
+
+    def __init__(self, ledger: Path, port: int) -> None:
+        self._ledger = Ledger(ledger)
+        self._kills = ledger.with_name("target-kills")
+        self._port = port
+        self._mood = Mood()
         self._random = random.Random(7)
-        self._loop = asyncio.new_event_loop()
-        self._ready = threading.Event()
-        # One look at the database at a time: the target must not be what is tested.
-        self._looks = ThreadPoolExecutor(1)
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self.port = 0
+        self._waiting: list[Receipt] = []
+        self._thread = ThreadPoolExecutor(1)
+        self._running = Counter[str]()
+        self._most = Counter[str]()
 
-    def start(self) -> None:
-        self._thread.start()
-        self._ready.wait(10)
+    def run(self) -> None:
+        asyncio.run(self._serve())
 
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._end)
-        self._thread.join(10)
-        self._looks.shutdown()
-        self._file.close()
-
-    def _end(self) -> None:
-        for task in asyncio.all_tasks(self._loop):
-            task.cancel()
-        self._loop.call_later(0.1, self._loop.stop)
-
-    def entries(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self._path.read_text().splitlines()]
-
-    def _serve(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._connection, "127.0.0.1", 0))
-        self.port = server.sockets[0].getsockname()[1]
-        self._ready.set()
-        self._loop.run_forever()
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._wake = asyncio.Event()
+        await asyncio.start_server(self._connection, "127.0.0.1", self._port, backlog=512)
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            some, self._waiting = self._waiting, []
+            await self._loop.run_in_executor(self._thread, self._ledger.note, some)
+            for each in some:
+                each.done.set_result(None)
 
     async def _connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                headers = dict(
-                    line.lower().split(": ", 1) for line in head.decode("latin-1").split("\r\n")[1:] if ": " in line
-                )
-                await reader.readexactly(int(headers.get("content-length", "0")))
-                await self._effect(_key(head))
-                await asyncio.sleep(self._random.random() * self._slowest)
-                writer.write(HEAD + ANSWER)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+                path = head.split(" ", 2)[1]
+                body = await reader.readexactly(int(_header(head, "content-length") or 0))
+                await self._answer(path, _header(head, "idempotency-key").strip('"'), body, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    async def _effect(self, key: str) -> None:
-        seen = await self._loop.run_in_executor(self._looks, self._seen, key)
-        line = json.dumps({"key": key, "seen": seen, "at": time.time()}) + "\n"
-        self._file.write(line.encode())
-        self._file.flush()
-        os.fsync(self._file.fileno())
+    async def _answer(self, path: str, key: str, body: bytes, writer: asyncio.StreamWriter) -> None:
+        if path == "/mood":
+            self._mood = Mood(**json.loads(body))
+            await _send(writer, 200, {"most": dict(self._most)})
+        elif self._mood.down or self._random.random() < self._mood.fail:
+            await _send(writer, 503, {"applied": False})
+        else:
+            await self._effect(Receipt(key, path, time.time(), self._loop.create_future()), writer)
+
+    async def _effect(self, receipt: Receipt, writer: asyncio.StreamWriter) -> None:
+        path, slowest = receipt.path, self._mood.slowest
+        self._running[path] += 1
+        self._most[path] = max(self._most[path], self._running[path])
+        try:
+            self._waiting.append(receipt)
+            self._wake.set()
+            await receipt.done
+            self._kill("applied", receipt)
+            await asyncio.sleep(self._random.random() * slowest + (1.0 if path == "/slow" else 0.0))
+        finally:
+            self._running[path] -= 1
+        await _send(writer, 200, {"applied": receipt.applied, "code": 0})
+        self._kill("answered", receipt)
+
+    def _kill(self, when: str, receipt: Receipt) -> None:
+        """End the process that made this call, by the pid in its attempt row: the arena's own children only."""
+        mood = self._mood
+        if mood.kill_when != when or not receipt.worker:
+            return
+        mood.kill_in -= 1
+        if mood.kill_in > 0:
+            return
+        mood.kill_when = ""
+        pid = int(receipt.worker.split(":")[1])
+        if _parent(pid) == mood.kill_of:
+            with self._kills.open("a") as file:
+                file.write(f"{pid} target.{when}\n")
+            os.kill(pid, signal.SIGKILL)
 
 
-def _key(head: bytes) -> str:
-    """The header as it was sent: keys differ by case."""
-    for line in head.decode("latin-1").split("\r\n"):
+async def _send(writer: asyncio.StreamWriter, status: int, said: Mapping[str, Any]) -> None:
+    body = json.dumps(said).encode()
+    reason = {200: "OK", 503: "Service Unavailable"}[status]
+    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    await writer.drain()
+
+
+def _header(head: str, wanted: str) -> str:
+    """The value as it was sent: keys differ by case."""
+    for line in head.split("\r\n")[1:]:
         name, _, value = line.partition(": ")
-        if name.lower() == "idempotency-key":
-            return value.strip('"')
+        if name.lower() == wanted:
+            return value
     return ""
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def entries(ledger: Path) -> list[dict[str, Any]]:
+    if not ledger.exists():
+        return []
+    return [json.loads(line) for line in ledger.read_text().splitlines()]
