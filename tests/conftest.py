@@ -11,6 +11,11 @@ import structlog
 from django.conf import settings
 from django.db import connections
 from django.utils import translation
+from hypothesis import settings as hypothesis_settings
+
+# A busy machine is no fault of the code.
+hypothesis_settings.register_profile("disttask", deadline=None)
+hypothesis_settings.load_profile("disttask")
 
 
 @pytest.fixture(autouse=True)
