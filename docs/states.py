@@ -19,12 +19,17 @@ checked against them and leaves a row in the execution log, in the same transact
 """
 INSTANCE_NOTES = """\
 Beside the status stand `needs_attention` and `closed`: a `failed` instance that is held needs attention and may be
-taken up again by a person; once it is closed, nothing leads out. `paused` returns to where it was.
+taken up again by a person; once it is closed, nothing leads out. `paused` returns to where it was. A `compensating`
+instance needs attention when an undo has failed for good; `compensating` becomes `failed` where a person had only a
+part of it undone.
 """
 TASK_NOTES = """\
-`retrying` waits for its next attempt; `unknown` is an attempt that was sent and whose answer nobody has: the rule
-turns it into `retrying` or `failed` in the same step. `failed` goes back to `pending` when it had failed before any
-attempt (its condition, or its join) and a person mends what made it so.
+`retrying` waits for its next attempt; `unknown` is an attempt that was sent and whose answer nobody has: it stays so
+while its check asks, else the rule turns it into `retrying` or `failed` in the same step. `compensating` is to be
+undone; the undo and the check have rows of their own (`deduct.undo`, `deduct.check`) with states of the same table.
+`success`, `skipped` and `compensated` go back to `pending` only when a person runs them again from there. `failed`
+goes back to `pending` when it had failed before any attempt (its condition, or its join) and a person mends what made
+it so.
 """
 LATER = "States that later work brings: {names}."
 
@@ -57,7 +62,8 @@ def _diagram(table: Mapping[S, frozenset[S]], *, start: S) -> str:
 
 def _later(table: Mapping[S, frozenset[S]], *, start: S) -> str:
     reached = _reached(table, start)
-    return LATER.format(names=", ".join(f"`{state}`" for state in table if state not in reached)) + "\n"
+    names = ", ".join(f"`{state}`" for state in table if state not in reached)
+    return LATER.format(names=names) + "\n" if names else ""
 
 
 def _reached(table: Mapping[S, frozenset[S]], start: S) -> set[S]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -43,6 +44,17 @@ class Failure:
 
 
 Outcome = Result | Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undone:
+    """The call that an undo undoes, by the task type, key and config it was sent with."""
+
+    task_id: str
+    type: str
+    run: int
+    key: str
+    config: Mapping[str, Any]
 
 
 class TaskFailed(Exception):

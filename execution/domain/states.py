@@ -1,8 +1,8 @@
 """States of instance and task: one enum and one transition table each (flow-definition 8).
 
 `check` is called by the core for every change; a change outside the table is a bug of ours, never of a user.
-States that later work brings (`waiting`, `compensating`, ...) are in the enums so that readers know the words;
-their transitions come with the work.
+States that later work brings (`waiting`) are in the enums so that readers know the words; their transitions come with
+the work. An undo and a check have states of their own, of the same table (`deduct.undo`, `deduct.check`).
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ class SkipReason(StrEnum):
     CONDITION = "condition"
     BRANCH = "branch"
     OPERATOR = "operator"
+    MARKED = "marked"  # a success that a person stated
 
 
 class IllegalTransition(Exception):
@@ -64,30 +65,46 @@ _TASK_ENDED: Final = frozenset({_T.SUCCESS, _T.FAILED, _T.SKIPPED, _T.CANCELLED,
 
 INSTANCE_TRANSITIONS: Final[Mapping[InstanceStatus, frozenset[InstanceStatus]]] = {
     _I.PENDING: frozenset({_I.RUNNING, _I.PAUSED, _I.CANCELLED, _I.FAILED}),
-    _I.RUNNING: frozenset({_I.SUCCESS, _I.FAILED, _I.PAUSED, _I.CANCELLED}),
-    _I.FAILED: frozenset({_I.RUNNING, _I.CANCELLED}),
-    _I.PAUSED: frozenset({_I.PENDING, _I.RUNNING, _I.FAILED, _I.CANCELLED}),
+    _I.RUNNING: frozenset({_I.SUCCESS, _I.FAILED, _I.PAUSED, _I.CANCELLED, _I.COMPENSATING}),
+    _I.FAILED: frozenset({_I.RUNNING, _I.CANCELLED, _I.COMPENSATING}),
+    _I.PAUSED: frozenset({_I.PENDING, _I.RUNNING, _I.FAILED, _I.CANCELLED, _I.COMPENSATING}),
     _I.SUCCESS: frozenset(),
     _I.CANCELLED: frozenset(),
-    _I.COMPENSATING: frozenset(),
+    # compensating -> failed: a person had only a part undone, and decides about the rest.
+    _I.COMPENSATING: frozenset({_I.COMPENSATED, _I.FAILED, _I.PAUSED}),
     _I.COMPENSATED: frozenset(),
 }
 
 TASK_TRANSITIONS: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
-    # pending -> failed: its join became unreachable; -> success, skipped: a person said so before it ran.
-    _T.PENDING: frozenset({_T.RUNNING, _T.SKIPPED, _T.FAILED, _T.CANCELLED, _T.SUCCESS}),
+    # pending -> failed: its join became unreachable; -> success, skipped: a person said so before it ran;
+    # -> retrying: a check waits for the time to ask.
+    _T.PENDING: frozenset({_T.RUNNING, _T.RETRYING, _T.SKIPPED, _T.FAILED, _T.CANCELLED, _T.SUCCESS}),
     _T.RUNNING: frozenset({_T.SUCCESS, _T.FAILED, _T.RETRYING, _T.UNKNOWN, _T.CANCELLED}),
-    _T.RETRYING: frozenset({_T.RUNNING, _T.FAILED, _T.SKIPPED, _T.SUCCESS, _T.CANCELLED}),
-    # unknown -> retrying | failed: the rule of `on_unknown`; -> success, skipped: a person found out.
-    _T.UNKNOWN: frozenset({_T.RETRYING, _T.FAILED, _T.SUCCESS, _T.SKIPPED, _T.CANCELLED}),
-    # failed -> running, retrying: a person's retry; -> pending: what made its join unreachable is being retried.
-    _T.FAILED: frozenset({_T.RUNNING, _T.RETRYING, _T.PENDING, _T.SKIPPED, _T.SUCCESS, _T.CANCELLED}),
-    _T.SUCCESS: frozenset(),
-    _T.SKIPPED: frozenset(),
-    _T.CANCELLED: frozenset(),
+    # retrying -> unknown, compensating: the instance is being undone, and an earlier attempt may have had an effect.
+    _T.RETRYING: frozenset(
+        {
+            *(_T.RUNNING, _T.PENDING, _T.FAILED, _T.SKIPPED, _T.SUCCESS, _T.CANCELLED),
+            *(_T.UNKNOWN, _T.COMPENSATING),
+        }
+    ),
+    # unknown -> retrying | failed: the rule of `on_unknown`; -> success: its check, or a person, found out.
+    _T.UNKNOWN: frozenset({_T.RETRYING, _T.FAILED, _T.SUCCESS, _T.SKIPPED, _T.CANCELLED, _T.COMPENSATING}),
+    # failed -> running, retrying: a person's retry; -> pending: what made its join unreachable is being retried;
+    # -> unknown: a person has its check asked once more.
+    _T.FAILED: frozenset(
+        {
+            *(_T.RUNNING, _T.RETRYING, _T.PENDING, _T.UNKNOWN, _T.SKIPPED, _T.SUCCESS, _T.CANCELLED),
+            *(_T.COMPENSATING, _T.COMPENSATED),
+        }
+    ),
+    # success, skipped, compensated -> pending: a person runs it again from here.
+    _T.SUCCESS: frozenset({_T.COMPENSATING, _T.COMPENSATED, _T.PENDING}),
+    _T.SKIPPED: frozenset({_T.PENDING}),
+    _T.CANCELLED: frozenset({_T.PENDING}),
     _T.WAITING: frozenset(),
-    _T.COMPENSATING: frozenset(),
-    _T.COMPENSATED: frozenset(),
+    # compensating -> success, failed: a person left its effect in place.
+    _T.COMPENSATING: frozenset({_T.COMPENSATED, _T.SUCCESS, _T.FAILED}),
+    _T.COMPENSATED: frozenset({_T.PENDING}),
 }
 
 

@@ -12,12 +12,19 @@ from typing import Any, Final
 from disttask_project.kernel.messages import text
 from execution.domain.outcome import Failure, Sort
 from execution.domain.states import InstanceStatus, TaskStatus
-from execution.engine import closing, failing, mending, readiness
+from execution.engine import closing, failing, mending, readiness, rerunning, taking_back
 from execution.engine.change import Change
 from execution.engine.mending import Refused
+from execution.engine.recording import record_failure
 from execution.engine.state import Act
 
-_OPEN: Final = (InstanceStatus.PENDING, InstanceStatus.RUNNING, InstanceStatus.FAILED, InstanceStatus.PAUSED)
+_OPEN: Final = (
+    InstanceStatus.PENDING,
+    InstanceStatus.RUNNING,
+    InstanceStatus.FAILED,
+    InstanceStatus.PAUSED,
+    InstanceStatus.COMPENSATING,
+)
 
 
 def take_up(change: Change, acts: Sequence[Act]) -> None:
@@ -85,9 +92,28 @@ def _check_open(change: Change) -> None:
 
 
 def _cancel(change: Change, act: Act) -> bool:
+    _check_not_undone(change)
     if change.state.in_flight and not act.payload.get("force"):
         return _wait_for_calls(change, act)
     _finish_cancel(change, act)
+    return False
+
+
+def _check_not_undone(change: Change) -> None:
+    state = change.state
+    if InstanceStatus.COMPENSATING in (state.status, state.paused_from):
+        raise Refused(
+            "COMPENSATING",
+            text("It is being undone; retry, skip or mark the undo that stands still, and it will end by itself."),
+        )
+
+
+def _compensate(change: Change, act: Act) -> bool:
+    _check_not_undone(change)
+    taking_back.check(change.state, act)
+    if change.state.in_flight:
+        return _wait_for_calls(change, act)
+    taking_back.take_back(change, act)
     return False
 
 
@@ -100,7 +126,7 @@ def _finish_cancel(change: Change, act: Act) -> None:
         message=text("The instance was cancelled by force while the call was under way."),
     )
     for task in [task for task in state.tasks.values() if task.open_attempt is not None]:
-        failing.record_failure(change, change.task(task.task_id), abandoned, row=None)
+        record_failure(change, change.task(task.task_id), abandoned, row=None)
     for task in list(state.tasks.values()):
         if task.status in (TaskStatus.RETRYING, TaskStatus.UNKNOWN):
             change.set_task(task, TaskStatus.CANCELLED, "cancel", by=act.actor)
@@ -111,7 +137,7 @@ def _finish_cancel(change: Change, act: Act) -> None:
 
 
 def _pause(change: Change, act: Act) -> bool:
-    if change.state.status not in (InstanceStatus.PENDING, InstanceStatus.RUNNING):
+    if change.state.status not in closing.MOVING:
         raise Refused(
             "NOT_RUNNING",
             text("Only a running instance can be paused; it is {status}.", status=change.state.status),
@@ -124,11 +150,12 @@ def _pause(change: Change, act: Act) -> bool:
 
 def _finish_pause(change: Change, act: Act) -> None:
     state = change.state
-    if state.status not in (InstanceStatus.PENDING, InstanceStatus.RUNNING):
+    if state.status not in closing.MOVING:
         raise Refused(
             "NOT_RUNNING", text("Only a running instance can be paused; it is {status}.", status=state.status)
         )
     state.paused_from = state.status
+    state.needs_attention = False
     change.set_instance(InstanceStatus.PAUSED, "pause", act.reason, by=act.actor)
 
 
@@ -199,6 +226,8 @@ def _picture(change: Change, act: Act) -> dict[str, Any]:
 
 _ACTS: Final[Mapping[str, Callable[[Change, Act], bool]]] = {
     "retry": mending.retry,
+    "rerun": rerunning.rerun,
+    "compensate": _compensate,
     "skip": mending.skip,
     "mark_success": mending.mark_success,
     "cancel": _cancel,
@@ -209,6 +238,7 @@ _ACTS: Final[Mapping[str, Callable[[Change, Act], bool]]] = {
 _FINISH: Final[Mapping[str, Callable[[Change, Act], None]]] = {
     "cancel": _finish_cancel,
     "pause": _finish_pause,
+    "compensate": taking_back.take_back,
 }
-_MENDING: Final = frozenset({"retry", "skip", "mark_success"})
+_MENDING: Final = frozenset({"retry", "rerun", "skip", "mark_success", "compensate"})
 KNOWN_ACTS: Final = frozenset(_ACTS)

@@ -10,15 +10,15 @@ from disttask_project.kernel.json import JSON, digest
 from disttask_project.kernel.messages import text
 from execution.domain.outcome import Failure, Result, Sort
 from execution.domain.states import TaskStatus
-from execution.engine import failing
+from execution.engine import checking, failing, undoing
 from execution.engine.change import Change
 from execution.engine.events import Ended, Start
-from execution.engine.scopes import expression_failure, scope_of
-from execution.engine.state import AttemptRow, PlannedCall, TaskState
-from flows.domain.compiled import CompiledTask, ExpressionError
-from flows.domain.parameters import InputError, bind_input
-
-KEY_LENGTH = 255
+from execution.engine.keys import errand_key, forward_key, undone_call
+from execution.engine.recording import record_failure
+from execution.engine.scopes import errand_scope, expression_failure, scope_of
+from execution.engine.state import UNREADABLE_ANSWER, AttemptRow, PlannedCall, TaskState
+from flows.domain.compiled import CompiledTask, ExpressionError, Kind
+from flows.domain.parameters import InputError, bind_input, check_input
 
 
 def start(change: Change, event: Start) -> None:
@@ -27,9 +27,10 @@ def start(change: Change, event: Start) -> None:
     One whose input cannot be made fails at once, and may thereby stop those after it.
     """
     change.worker = event.worker
+    state = change.state
     for task_id in event.task_ids:
-        if task_id in change.state.plan.ready and change.state.may_start:
-            _start_one(change, change.state.flow.tasks[task_id])
+        if (task_id in state.plan.ready and state.may_start) or (task_id in state.errands and state.may_run_errands):
+            _start_one(change, state.flow.specs[task_id])
 
 
 def _start_one(change: Change, spec: CompiledTask) -> None:
@@ -41,9 +42,10 @@ def _start_one(change: Change, spec: CompiledTask) -> None:
     change.set_task(task, TaskStatus.RUNNING, "start", attempt=task.attempt, run=task.run)
     try:
         config, bound, key = _bind(change, spec, task)
+        undoes = undone_call(state, spec)
     except (ExpressionError, InputError) as error:
         _open_attempt(change, task, key="", request=None)
-        failing.record_failure(change, task, _binding_failure(error), row=None)
+        record_failure(change, task, _binding_failure(error), row=None)
         return
     _open_attempt(change, task, key=key, request={"config": config, "input": bound})
     state.in_flight += 1
@@ -58,6 +60,7 @@ def _start_one(change: Change, spec: CompiledTask) -> None:
             config=config,
             input=bound,
             timeout_seconds=spec.timeout_seconds,
+            undoes=undoes,
         )
     )
 
@@ -65,6 +68,8 @@ def _start_one(change: Change, spec: CompiledTask) -> None:
 def _bind(change: Change, spec: CompiledTask, task: TaskState) -> tuple[Mapping[str, Any], Mapping[str, Any], str]:
     """Config, input and key of an attempt. A run binds once: its attempts send the same under the same key."""
     state = change.state
+    if spec.kind is not Kind.FORWARD:
+        return _bind_errand(change, spec, task)
     scope = scope_of(state, spec, task)
     override: Mapping[str, Any] = task.override or {}
     if task.input is None:
@@ -74,18 +79,28 @@ def _bind(change: Change, spec: CompiledTask, task: TaskState) -> tuple[Mapping[
     if task.config is None:
         rendered = spec.config.render(scope)
         task.config = {**rendered, **override["config"]} if override.get("config") else rendered
-    return task.config, task.input, _key_of(spec, task, scope, instance_id=state.id)
+    return task.config, task.input, forward_key(state, spec, task, scope)
 
 
-def _key_of(spec: CompiledTask, task: TaskState, scope: Mapping[str, Any], *, instance_id: str) -> str:
-    if spec.idempotency_key is None:
-        base: JSON = f"{instance_id}:{spec.id}"
-    else:
-        base = spec.idempotency_key.render(scope)
-    suffix = f":r{task.run}" if task.run > 1 else ""
-    if not isinstance(base, str) or not base or len(base) + len(suffix) > KEY_LENGTH:
-        raise ExpressionError(text("idempotency_key must give a text of 1 to {most} characters", most=KEY_LENGTH))
-    return base + suffix
+def _bind_errand(
+    change: Change, spec: CompiledTask, task: TaskState
+) -> tuple[Mapping[str, Any], Mapping[str, Any], str]:
+    """An undo sends the same under the same key until a person changes it; a check asks anew each time."""
+    state = change.state
+    scope = errand_scope(state, spec, task)
+    override: Mapping[str, Any] = task.override or {}
+    if task.input is None or spec.kind is Kind.CHECK:
+        own = state.tasks[spec.of].input or {}
+        asked = {**(own if spec.inherits_input else {}), **{key: one.render(scope) for key, one in spec.input.items()}}
+        task.input = check_input(spec.fields, {**_defaults(spec), **asked, **(override.get("input") or {})})
+    scope["input"] = task.input
+    if task.config is None or spec.kind is Kind.CHECK:
+        task.config = {**spec.config.render(scope), **(override.get("config") or {})}
+    return task.config, task.input, errand_key(state, spec, task)
+
+
+def _defaults(spec: CompiledTask) -> dict[str, Any]:
+    return {item.name: item.default for item in spec.fields if item.has_default}
 
 
 def _open_attempt(change: Change, task: TaskState, *, key: str, request: JSON) -> None:
@@ -114,18 +129,26 @@ def end(change: Change, event: Ended) -> bool:
         return False
     change.task(event.task_id)
     change.state.strikes = 0
-    spec = change.state.flow.tasks[event.task_id]
+    spec = change.state.flow.specs[event.task_id]
     outcome = event.outcome
+    if isinstance(outcome, Result) and spec.kind is Kind.CHECK:
+        checking.answered(change, task, outcome, duration_ms=event.duration_ms)
+        return True
     if isinstance(outcome, Result):
-        scope = {**scope_of(change.state, spec, task), "input": task.input, "result": outcome.value}
+        scope = {**_roots(change, spec, task), "input": task.input, "result": outcome.value}
         judged = _judge(spec, scope, outcome)
         if isinstance(judged, Failure):
-            failing.record_failure(change, task, judged, row=None, duration_ms=event.duration_ms)
+            record_failure(change, task, judged, row=None, duration_ms=event.duration_ms)
         else:
             _succeed(change, task, outcome.value, judged, duration_ms=event.duration_ms)
         return True
-    failing.record_failure(change, task, _named(change, spec, task, outcome), row=None, duration_ms=event.duration_ms)
+    record_failure(change, task, _named(change, spec, task, outcome), row=None, duration_ms=event.duration_ms)
     return True
+
+
+def _roots(change: Change, spec: CompiledTask, task: TaskState) -> dict[str, Any]:
+    roots = scope_of if spec.kind is Kind.FORWARD else errand_scope
+    return roots(change.state, spec, task)
 
 
 class _Output:
@@ -149,7 +172,7 @@ def _judge(spec: CompiledTask, scope: dict[str, Any], outcome: Result) -> Failur
         field = "output"
         return _Output(None if spec.output is None else spec.output.render(scope))
     except ExpressionError as error:
-        return replace(expression_failure(error, field), response=outcome.value)
+        return replace(expression_failure(error, field), type=UNREADABLE_ANSWER, response=outcome.value)
 
 
 def _answer_failure(spec: CompiledTask, scope: dict[str, Any], sort: Sort, code: str, response: JSON) -> Failure:
@@ -169,7 +192,7 @@ def _named(change: Change, spec: CompiledTask, task: TaskState, failure: Failure
     """A failure that carries an answer gets the target's own code and message, where the task says how to read them."""
     if failure.response is None or (spec.error_code is None and spec.error_message is None):
         return failure
-    scope = {**scope_of(change.state, spec, task), "input": task.input, "result": failure.response}
+    scope = {**_roots(change, spec, task), "input": task.input, "result": failure.response}
     return replace(
         failure,
         code=_said(spec.error_code, scope) or failure.code,
@@ -198,6 +221,8 @@ def _succeed(change: Change, task: TaskState, result: JSON, output: _Output, *, 
     change.set_task(task, TaskStatus.SUCCESS, "success", attempt=task.attempt)
     if had_failed:
         failing.close_exception(change, task, by="engine")
+    if change.state.flow.specs[task.task_id].kind is Kind.UNDO:
+        undoing.undone(change, task)
 
 
 def _binding_failure(error: ExpressionError | InputError) -> Failure:

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from disttask_project.kernel.json import JSON
 from execution.domain.planner import mark_of
@@ -26,7 +26,7 @@ from execution.engine.state import (
     Unit,
     Verdict,
 )
-from flows.domain.compiled import CompiledTask
+from flows.domain.compiled import CompiledTask, Kind
 
 
 class Change:
@@ -65,9 +65,20 @@ class Change:
         """The task's state, made when it first leaves `pending`; it will be written."""
         task = self.state.tasks.get(task_id)
         if task is None:
-            retry = self.state.flow.tasks[task_id].retry
+            retry = self.state.flow.specs[task_id].retry
             task = self.state.tasks[task_id] = TaskState(task_id=task_id, max_retry=retry.max_attempts)
         self.unit.tasks[task_id] = task
+        self.touched = True
+        return task
+
+    def fresh_errand(self, task_id: str) -> TaskState:
+        """An undo or a check begun anew: a run of its own, in which nothing has been tried yet."""
+        spec = self.state.flow.specs[task_id]
+        before = self.state.tasks.get(task_id)
+        task = TaskState(task_id=task_id, max_retry=spec.retry.max_attempts)
+        if before is not None:
+            task.attempt, task.run = before.attempt, before.run + 1
+        self.state.tasks[task_id] = self.unit.tasks[task_id] = task
         self.touched = True
         return task
 
@@ -78,13 +89,17 @@ class Change:
         task.status = status
         self.unit.tasks[task.task_id] = task
         self.log(action, task.task_id, message, {"from": old, "to": status, **details})
-        mark = mark_of(status, skip_reason=task.skip_reason, optional=self.state.flow.tasks[task.task_id].optional)
-        self.recheck.extend(self.state.plan.set_mark(task.task_id, mark))
         if status.has_ended:
             task.completed_at = self.now
             task.next_at = None
         if status is not TaskStatus.RETRYING:
             self.state.timers.pop(task.task_id, None)
+        spec = self.state.flow.specs[task.task_id]
+        if spec.kind is not Kind.FORWARD:
+            self.state.errands.pop(task.task_id, None)
+            return
+        mark = mark_of(status, skip_reason=task.skip_reason, optional=spec.optional)
+        self.recheck.extend(self.state.plan.set_mark(task.task_id, mark))
         self.state.plan.ready.pop(task.task_id, None)
         self.state.scope[task.task_id] = task_scope(task)
 
@@ -135,6 +150,9 @@ class Change:
         return Effects(unit=unit, calls=self.calls)
 
 
+_UNDONE: Final = (TaskStatus.COMPENSATING, TaskStatus.COMPENSATED)
+
+
 def failed_task(state: InstanceState, spec: CompiledTask | None, task: TaskState, now: datetime) -> FailedTask:
     """The task as the failure port sees it; `spec` None stands for the instance itself."""
     return FailedTask(
@@ -155,7 +173,7 @@ def task_scope(task: TaskState) -> dict[str, Any]:
     scope: dict[str, Any] = {"status": str(task.status)}
     if task.input is not None:
         scope["input"] = task.input
-    if task.status is TaskStatus.SUCCESS:
+    if task.status is TaskStatus.SUCCESS or (task.status in _UNDONE and task.error is None):
         scope["result"] = task.result
         scope["output"] = task.result if task.output is None else task.output
     elif task.status is TaskStatus.SKIPPED:

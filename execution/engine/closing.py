@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from disttask_project.kernel.messages import Message, text
 from execution.domain.outcome import Failure, Sort
 from execution.domain.planner import Mark
 from execution.domain.states import InstanceStatus, TaskStatus
-from execution.engine import failing
+from execution.engine import failing, undoing
 from execution.engine.change import Change, failed_task
 from execution.engine.scopes import instance_scope
 from execution.engine.state import InstanceState, TaskState
 from flows.domain.compiled import ExpressionError, OnFailure
 
+MOVING: Final = (InstanceStatus.PENDING, InstanceStatus.RUNNING, InstanceStatus.COMPENSATING)
+
 
 def stop_of(state: InstanceState) -> dict[str, Any] | None:
-    """The error that lets nothing new start, found again from the tasks: one that failed for good and does not hold."""
+    """The error that lets nothing new start, found again from the tasks: one that failed for good and does not hold.
+
+    Of several the first to fail counts, as it did when it happened.
+    """
     if state.plan.failed == 0:
         return None
-    for task in state.tasks.values():
-        if state.plan.marks[task.task_id] is not Mark.FAILED or task.error is None or not task.error.final:
-            continue
-        if state.flow.tasks[task.task_id].on_failure is not OnFailure.HOLD:
-            return error_of(task)
-    return None
+    stopping = [
+        task
+        for task in failed_tasks(state)
+        if task.error is not None and task.error.final and _policy(state, task.task_id) is not OnFailure.HOLD
+    ]
+    first = min(stopping, key=lambda task: (task.completed_at or state.created_at, task.task_id), default=None)
+    return None if first is None else error_of(first)
+
+
+def failed_tasks(state: InstanceState) -> list[TaskState]:
+    """Tasks that failed for good and were not tolerated."""
+    marks = state.plan.marks
+    return [task for task in state.tasks.values() if marks.get(task.task_id) is Mark.FAILED]
+
+
+def _policy(state: InstanceState, task_id: str) -> OnFailure:
+    """What follows a failure of this task; of none: of the instance itself."""
+    return state.flow.tasks[task_id].on_failure if task_id else state.flow.on_failure
 
 
 def error_of(task: TaskState) -> dict[str, Any]:
@@ -54,11 +71,15 @@ def check_deadline(change: Change) -> None:
 def settle(change: Change) -> None:
     """Change the instance's status if nothing is in flight and nothing more can happen by itself. Idempotent."""
     state = change.state
-    if state.in_flight or state.status is not InstanceStatus.RUNNING or state.waiting_act is not None:
+    if state.in_flight or state.waiting_act is not None:
+        return
+    if state.status is InstanceStatus.COMPENSATING:
+        undoing.settle(change)
+    if state.status is not InstanceStatus.RUNNING:
         return
     if state.stop is not None:
         _stopped(change, state.stop)
-    elif state.plan.ready or state.timers:
+    elif state.plan.ready or state.timers or state.errands:
         return
     elif state.plan.open == 0 and state.plan.failed == 0:
         _succeeded(change)
@@ -91,19 +112,36 @@ def publish(state: InstanceState) -> dict[str, Any] | None:
 def _held(change: Change) -> None:
     """Independent branches have run to their end; the rest needs a person."""
     state = change.state
-    failed = [task for task in state.tasks.values() if state.plan.marks[task.task_id] is Mark.FAILED]
-    first = min(failed, key=lambda task: (task.completed_at or change.now, task.task_id), default=None)
-    state.error = error_of(first) if first else None
+    first = min(failed_tasks(state), key=lambda task: (task.completed_at or change.now, task.task_id), default=None)
+    state.error = error_of(first) if first else _undone_error()
     state.needs_attention = True
     change.set_instance(InstanceStatus.FAILED, "failed", error=state.error)
 
 
+def _undone_error() -> dict[str, Any]:
+    """Nothing failed, and yet nothing can go on: what the rest waits for has been undone."""
+    message = text("Some tasks have been undone: run them again from here, or undo the rest.")
+    return {"type": "EngineError", "code": "UNDONE_TASKS", "message": message, "task_id": ""}
+
+
 def _stopped(change: Change, error: dict[str, Any]) -> None:
-    """A failure under `fail`, or the deadline: what still waits is given up."""
+    """A failure under `compensate` or `fail`, or the deadline: what still waits is undone, or given up."""
     state = change.state
-    policy = state.flow.on_failure
-    if error["task_id"]:
-        policy = state.flow.tasks[error["task_id"]].on_failure
+    policy = _policy(state, error["task_id"])
+    if policy is OnFailure.COMPENSATE:
+        if undoing.finds_out_first(change):
+            return
+        if undoing.has_doubt(state):
+            # A check was to tell, and could not: a person must, before anything is undone.
+            for task in waiting_tasks(state):
+                failing.give_up(change, task)
+            _held(change)
+            return
+        if error["code"] == "INSTANCE_TIMEOUT":
+            _open_exception(change, type_=error["type"], code=error["code"], message=error["message"])
+        undoing.begin(change, error)
+        undoing.settle(change)
+        return
     held = policy is OnFailure.HOLD
     for task in waiting_tasks(state):
         if held:
@@ -111,6 +149,7 @@ def _stopped(change: Change, error: dict[str, Any]) -> None:
         else:
             change.set_task(task, TaskStatus.CANCELLED, "cancel", "the instance has failed")
             failing.close_exception(change, task, by="engine")
+    undoing.drop_checks(change)
     if error["code"] == "INSTANCE_TIMEOUT":
         _open_exception(change, type_=error["type"], code=error["code"], message=error["message"])
     state.error = error
@@ -121,20 +160,37 @@ def _stopped(change: Change, error: dict[str, Any]) -> None:
 
 
 def waiting_tasks(state: InstanceState) -> list[TaskState]:
-    """Tasks that wait for their next attempt."""
-    return [task for task in state.tasks.values() if task.status in (TaskStatus.RETRYING, TaskStatus.UNKNOWN)]
+    """Tasks that wait for their next attempt, or for somebody to find out about their last."""
+    waiting = (TaskStatus.RETRYING, TaskStatus.UNKNOWN)
+    return [task for task in state.tasks.values() if task.status in waiting and task.task_id in state.flow.tasks]
 
 
 def park(change: Change, *, code: str, message: str | Message) -> None:
     """Take the instance out of circulation: no retry by rule, one exception of its own, a person must look."""
     state = change.state
+    if state.status is InstanceStatus.COMPENSATING:
+        _park_undo(change, code=code, message=message)
+        return
     for task in waiting_tasks(state):
         failing.give_up(change, task)
+    undoing.drop_checks(change)
     if state.status is InstanceStatus.PENDING:
         state.started_at = change.now
     if state.status in (InstanceStatus.PENDING, InstanceStatus.RUNNING):
         state.parked = True
         raise_attention(change, type_="EngineError", code=code, message=message)
+
+
+def _park_undo(change: Change, *, code: str, message: str | Message) -> None:
+    """It stays `compensating`, and nothing more is undone until a person says so."""
+    state = change.state
+    if state.needs_attention:
+        return
+    undoing.give_up_waiting(change)
+    state.parked = True
+    state.needs_attention = True
+    _open_exception(change, type_="EngineError", code=code, message=message)
+    change.log("attention", "", message, {"code": code})
 
 
 def raise_attention(change: Change, *, type_: str, code: str, message: str) -> None:

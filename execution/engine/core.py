@@ -10,17 +10,17 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from typing import Any, Final
 
 from disttask_project.kernel.messages import text
 from execution.domain.outcome import Failure, Sort
 from execution.domain.planner import mark_of, new_plan
 from execution.domain.states import InstanceStatus, TaskStatus
-from execution.engine import acts, attempts, closing, failing, readiness
+from execution.engine import acts, attempts, closing, readiness, undoing
 from execution.engine.change import Change, fold, task_scope
 from execution.engine.events import Abandon, Acts, Claimed, Ended, Event, Park, Start, Tick
 from execution.engine.port import FailurePort
+from execution.engine.recording import record_failure
 from execution.engine.state import AttemptRow, Effects, InstanceState, TaskState
 from flows.domain.compiled import CompiledFlow
 
@@ -35,13 +35,16 @@ def load_state(*, flow: CompiledFlow, tasks: Mapping[str, TaskState], **columns:
     marks = {
         task_id: mark_of(task.status, skip_reason=task.skip_reason, optional=flow.tasks[task_id].optional)
         for task_id, task in tasks.items()
+        if task_id in flow.tasks
     }
     state = InstanceState(flow=flow, tasks=dict(tasks), plan=new_plan(flow, marks), **columns)
     for task_id, task in state.tasks.items():
-        state.scope[task_id] = task_scope(task)
+        if task_id in flow.tasks:
+            state.scope[task_id] = task_scope(task)
         if task.status is TaskStatus.RETRYING and task.next_at is not None:
             state.timers[task_id] = task.next_at
     state.stop = closing.stop_of(state)
+    state.undo = undoing.plan_of(state)
     return state
 
 
@@ -80,18 +83,28 @@ def step(state: InstanceState, event: Event, *, now: datetime, rng: random.Rando
 
 
 def startable(state: InstanceState) -> list[str]:
-    """Ready tasks that may start now, oldest first: none while stopping or paused; `max_parallel` counts."""
-    if not state.plan.ready or not state.may_start:
-        return []
+    """Ready tasks that may start now, oldest first: none while stopping or paused; `max_parallel` counts.
+
+    Undos and checks come first: they settle what has begun already.
+    """
+    ready: list[str] = []
+    if state.errands and state.may_run_errands:
+        ready += state.errands
+    if state.plan.ready and state.may_start:
+        ready += state.plan.ready
     limit = state.flow.max_parallel
-    if limit is None:
-        return list(state.plan.ready)
-    return list(islice(state.plan.ready, max(0, limit - state.in_flight)))
+    if limit is None or not ready:
+        return ready
+    return ready[: max(0, limit - state.in_flight)]
 
 
 def is_idle(state: InstanceState) -> bool:
     """Nothing in flight and nothing to start: its owner gives the row back."""
-    return state.in_flight == 0 and not (state.plan.ready and state.may_start)
+    return state.in_flight == 0 and not _has_startable(state)
+
+
+def _has_startable(state: InstanceState) -> bool:
+    return bool(state.plan.ready and state.may_start) or bool(state.errands and state.may_run_errands)
 
 
 def next_tick(state: InstanceState) -> datetime | None:
@@ -104,10 +117,11 @@ def next_tick(state: InstanceState) -> datetime | None:
 
 def next_wake(state: InstanceState, now: datetime) -> datetime | None:
     """When somebody must look at an instance that is given back; None when it has ended or waits for a person."""
-    if state.status not in (InstanceStatus.PENDING, InstanceStatus.RUNNING):
+    undoing_now = state.status is InstanceStatus.COMPENSATING and not state.needs_attention
+    if state.status not in (InstanceStatus.PENDING, InstanceStatus.RUNNING) and not undoing_now:
         return None
     # One that is pending has not been looked at: only a claim starts it.
-    if state.status is InstanceStatus.PENDING or (state.plan.ready and state.may_start):
+    if state.status is InstanceStatus.PENDING or _has_startable(state):
         return now
     return next_tick(state)
 
@@ -115,7 +129,7 @@ def next_wake(state: InstanceState, now: datetime) -> datetime | None:
 def _claimed(change: Change, open_attempts: Sequence[AttemptRow]) -> None:
     state = change.state
     _give_up_open(change, open_attempts)
-    if state.strikes >= STRIKE_LIMIT and state.status in (InstanceStatus.PENDING, InstanceStatus.RUNNING):
+    if state.strikes >= STRIKE_LIMIT and state.status in closing.MOVING:
         closing.park(
             change,
             code="POISON",
@@ -143,7 +157,7 @@ def _give_up_open(change: Change, open_attempts: Sequence[AttemptRow]) -> None:
     )
     for task in [task for task in change.state.tasks.values() if task.status is TaskStatus.RUNNING]:
         row = rows.pop(task.task_id, None)
-        failing.record_failure(change, task, lost, row=row)
+        record_failure(change, task, lost, row=row)
     for row in rows.values():
         # Its task has moved on already (a bug would be needed for it); the row must not stay open for ever.
         change.attempt(replace(row, is_start=False, status="unknown", ended_at=change.now))
@@ -157,7 +171,7 @@ def _abandon(change: Change) -> None:
         message=text("The worker was stopped before the call ended; whether the call took effect is unknown."),
     )
     for task in [task for task in change.state.tasks.values() if task.open_attempt is not None]:
-        failing.record_failure(change, task, drained, row=None)
+        record_failure(change, task, drained, row=None)
     acts.finish_waiting(change)
     readiness.settle_joins(change)
     closing.settle(change)

@@ -1,4 +1,4 @@
-"""What a failure leads to: the attempt ends, the failure port decides, the task waits or has failed for good."""
+"""What a failure leads to: the failure port decides, and the task waits or has failed for good."""
 
 from __future__ import annotations
 
@@ -11,50 +11,16 @@ from execution.domain.outcome import Failure, Sort
 from execution.domain.states import TaskStatus
 from execution.engine.change import Change, failed_task
 from execution.engine.port import FailedTask, FailureDecision
-from execution.engine.state import UNKNOWN_OUTCOME, AttemptRow, ErrorInfo, TaskState
-from flows.domain.compiled import OnFailure, RetryPolicy, Strategy
+from execution.engine.state import AttemptRow, ErrorInfo, TaskState
+from flows.domain.compiled import Kind, OnFailure, RetryPolicy, Strategy
 
 NO_RETRY = RetryPolicy(strategy=Strategy.NO_RETRY, max_attempts=0)
-
-
-def record_failure(
-    change: Change,
-    task: TaskState,
-    failure: Failure,
-    *,
-    row: AttemptRow | None,
-    duration_ms: float | None = None,
-) -> None:
-    """End the open attempt as failed or unknown and do what the failure port decides.
-
-    `row` is the attempt as an older fence left it; None: it is this owner's.
-    """
-    unknown = failure.sort is Sort.MAYBE_APPLIED
-    if unknown:
-        failure = replace(failure, type=UNKNOWN_OUTCOME)
-    error = ErrorInfo(type=failure.type, code=failure.code, message=failure.message, stack=failure.stack)
-    close_attempt(
-        change,
-        task,
-        "unknown" if unknown else "failed",
-        row=row,
-        response=failure.response,
-        error=error,
-        duration_ms=duration_ms,
-    )
-    if unknown:
-        change.set_task(task, TaskStatus.UNKNOWN, "unknown", failure.message, code=failure.code, attempt=task.attempt)
-    if task.error is not None and task.error.type == UNKNOWN_OUTCOME:
-        # A refusal now does not tell that an earlier attempt of this run had no effect.
-        error = replace(error, type=UNKNOWN_OUTCOME)
-    policy = change.state.flow.tasks[task.task_id].retry
-    _apply_decision(change, task, failure, error, policy)
 
 
 def fail_before_start(change: Change, task: TaskState, failure: Failure) -> None:
     """A task that fails before any attempt: its condition cannot be evaluated, its join cannot be reached."""
     error = ErrorInfo(type=failure.type, code=failure.code, message=failure.message, stack=failure.stack)
-    _apply_decision(change, task, failure, error, NO_RETRY)
+    apply_decision(change, task, failure, error, NO_RETRY)
 
 
 def give_up(change: Change, task: TaskState) -> None:
@@ -64,7 +30,7 @@ def give_up(change: Change, task: TaskState) -> None:
     """
     error = task.error or ErrorInfo(type="Stopped", code="STOPPED", message=text("It was stopped."))
     failure = Failure(sort=Sort.REFUSED, type=error.type, code=error.code, message=error.message, stack=error.stack)
-    decision = _decide(change, task, failure, NO_RETRY)
+    decision = decide(change, task, failure, NO_RETRY)
     change.port_rows(decision.rows)
     task.error = replace(error, final=False)
     change.set_task(task, TaskStatus.FAILED, "failed", failure.message, code=failure.code, attempt=task.attempt)
@@ -72,31 +38,31 @@ def give_up(change: Change, task: TaskState) -> None:
 
 def close_exception(change: Change, task: TaskState, *, by: str) -> None:
     """What the failure port writes when a task no longer needs anybody."""
-    spec = change.state.flow.tasks.get(task.task_id)
+    spec = change.state.flow.specs.get(task.task_id)
     change.port_rows(change.port.on_success(failed_task(change.state, spec, task, change.now), now=change.now, by=by))
 
 
 def subject_of(change: Change, task: TaskState) -> FailedTask:
     """The task as the failure port sees it."""
-    return failed_task(change.state, change.state.flow.tasks.get(task.task_id), task, change.now)
+    return failed_task(change.state, change.state.flow.specs.get(task.task_id), task, change.now)
 
 
-def _decide(change: Change, task: TaskState, failure: Failure, policy: RetryPolicy) -> FailureDecision:
+def decide(change: Change, task: TaskState, failure: Failure, policy: RetryPolicy) -> FailureDecision:
     task.first_failed_at = task.first_failed_at or change.now
     return change.port.on_failure(subject_of(change, task), failure, policy, now=change.now, jitter=change.rng.random())
 
 
-def _apply_decision(change: Change, task: TaskState, failure: Failure, error: ErrorInfo, policy: RetryPolicy) -> None:
+def apply_decision(change: Change, task: TaskState, failure: Failure, error: ErrorInfo, policy: RetryPolicy) -> None:
     state = change.state
-    spec = state.flow.tasks[task.task_id]
-    decision = _decide(change, task, failure, policy)
+    spec = state.flow.specs[task.task_id]
+    decision = decide(change, task, failure, policy)
     change.port_rows(decision.rows)
     task.error = replace(error, final=decision.retry_at is None)
     if decision.retry_at is not None:
         _retry_later(change, task, decision.retry_at, code=failure.code)
         return
     change.set_task(task, TaskStatus.FAILED, "failed", failure.message, code=failure.code, attempt=task.attempt)
-    if not spec.optional and spec.on_failure is not OnFailure.HOLD and state.stop is None:
+    if spec.kind is Kind.FORWARD and not spec.optional and spec.on_failure is not OnFailure.HOLD and state.stop is None:
         state.stop = {**failure.as_error(final=True), "task_id": task.task_id}
 
 

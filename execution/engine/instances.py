@@ -220,6 +220,7 @@ class Instances:
             input=planned.input,
             deadline=time.monotonic() + planned.timeout_seconds,
             request_id=owned.state.request_id,
+            undoes=planned.undoes,
         )
         listener = OneCall(owned, planned, ended=self._ended, late=self._came_late, free=self._free)
         self._caller.start(planned.type, call, listener)

@@ -10,9 +10,11 @@ from disttask_project.kernel.json import JSON
 from disttask_project.kernel.messages import text
 from execution.domain.planner import Mark
 from execution.domain.states import InstanceStatus, SkipReason, TaskStatus
-from execution.engine import closing, failing, readiness
+from execution.engine import checking, closing, failing, readiness, undoing
 from execution.engine.change import Change, task_scope
 from execution.engine.state import NOT_APPLIED, UNKNOWN_OUTCOME, Act, TaskState
+from execution.engine.undoing import has_unknown_outcome
+from flows.domain.compiled import Kind
 
 CHANGEABLE: Final = ("input", "config")
 _STOPPABLE: Final = (TaskStatus.PENDING, TaskStatus.RETRYING, TaskStatus.FAILED, TaskStatus.UNKNOWN)
@@ -30,23 +32,69 @@ class Refused(Exception):
 def retry(change: Change, act: Act) -> bool:
     state = change.state
     if act.task_id:
-        tasks = [_existing(change, act.task_id)]
+        named = existing(change, act.task_id, errands=True)
+        if _is_asked(change, named, act):
+            _ask(change, named, act)
+            return False
+        tasks = [named]
     else:
-        tasks = [
-            task
-            for task in state.tasks.values()
-            if (task.status is TaskStatus.RETRYING and not _is_due(change, task))
-            or state.plan.marks[task.task_id] is Mark.FAILED
-        ]
-        if not tasks and state.status is not InstanceStatus.FAILED:
+        tasks = _all_to_retry(change)
+        if not tasks and not state.needs_attention:
             raise Refused("NOTHING_TO_RETRY", text("No task of this instance has failed or waits for a retry."))
     for task in tasks:
         _check_retry(change, task, act)
-    _reopen(change, act)
+    reopen(change, act)
     for task in tasks:
         _retry_task(change, task, act)
-    _go_on(change)
+    go_on(change)
     return False
+
+
+def _all_to_retry(change: Change) -> list[TaskState]:
+    """What has failed or waits: the undos while it is being undone, else the tasks. Checks go on by themselves."""
+    state = change.state
+    if state.status is InstanceStatus.COMPENSATING:
+        stuck = (TaskStatus.FAILED, TaskStatus.RETRYING)
+        return [
+            task
+            for task in state.tasks.values()
+            if state.flow.specs[task.task_id].kind is Kind.UNDO and task.status in stuck and not _is_due(change, task)
+        ]
+    return [
+        task
+        for task in state.tasks.values()
+        if task.task_id in state.flow.tasks
+        and (
+            (task.status is TaskStatus.RETRYING and not _is_due(change, task))
+            or state.plan.marks[task.task_id] is Mark.FAILED
+        )
+    ]
+
+
+def _is_asked(change: Change, task: TaskState, act: Act) -> bool:
+    """Whether this retry means: ask now. A check by its name, or a task that is `unknown` while it is checked."""
+    kind = change.state.flow.specs[task.task_id].kind
+    return kind is Kind.CHECK or (task.status is TaskStatus.UNKNOWN and not _says_not_applied(act))
+
+
+def _ask(change: Change, task: TaskState, act: Act) -> None:
+    spec = change.state.flow.specs[task.task_id]
+    asked = existing(change, spec.of) if spec.kind is Kind.CHECK else task
+    doubtful = asked.status in (TaskStatus.UNKNOWN, TaskStatus.FAILED) and has_unknown_outcome(asked)
+    if change.state.flow.tasks[asked.task_id].check is None or not doubtful:
+        raise Refused(
+            "NOT_UNKNOWN",
+            text("The task {task} is {status}; there is nothing to find out.", task=asked.task_id, status=asked.status),
+        )
+    subject = failing.subject_of(change, asked)
+    reopen(change, act)
+    change.task(asked.task_id)
+    change.log("ask_now", asked.task_id, act.reason, {"by": act.actor})
+    change.port_rows(change.port.on_retry(subject, now=change.now, by=act.actor))
+    if asked.status is TaskStatus.FAILED:
+        change.set_task(asked, TaskStatus.UNKNOWN, "unknown", by=act.actor)
+    checking.ask_now(change, asked)
+    go_on(change)
 
 
 def _is_due(change: Change, task: TaskState) -> bool:
@@ -57,7 +105,8 @@ def _is_due(change: Change, task: TaskState) -> bool:
 
 
 def _check_retry(change: Change, task: TaskState, act: Act) -> None:
-    if task.status not in (TaskStatus.FAILED, TaskStatus.RETRYING):
+    retryable = (TaskStatus.FAILED, TaskStatus.RETRYING, TaskStatus.UNKNOWN)
+    if task.status not in retryable:
         raise Refused(
             "NOT_RETRYABLE",
             text(
@@ -67,7 +116,7 @@ def _check_retry(change: Change, task: TaskState, act: Act) -> None:
             ),
         )
     changes = act.payload.get("input") or act.payload.get("config")
-    if _is_due(change, task) and _override(task, act) == task.override:
+    if _is_due(change, task) and override_of(task, act) == task.override:
         raise Refused(
             "ALREADY_RETRYING", text("The task {task} is about to be tried again already.", task=task.task_id)
         )
@@ -89,8 +138,8 @@ def _says_not_applied(act: Act) -> bool:
 def _retry_task(change: Change, task: TaskState, act: Act) -> None:
     state = change.state
     failed_run = failing.subject_of(change, task)
-    override = _override(task, act)
-    changed = _changed(act)
+    override = override_of(task, act)
+    changed = changed_keys(act)
     if changed:
         task.override = override
         task.run += 1
@@ -109,56 +158,75 @@ def _retry_task(change: Change, task: TaskState, act: Act) -> None:
         failing.close_exception(change, task, by=act.actor)
         return
     change.port_rows(change.port.on_retry(failed_run, now=change.now, by=act.actor))
-    if task.status is TaskStatus.FAILED:
+    if task.task_id in state.flow.tasks:
+        checking.drop(change, task.task_id)
+    if task.status in (TaskStatus.FAILED, TaskStatus.UNKNOWN):
         change.set_task(task, TaskStatus.RETRYING, "retry", by=act.actor)
     task.next_at = change.now
     change.unit.tasks[task.task_id] = task
-    state.scope[task.task_id] = task_scope(task)
     state.timers.pop(task.task_id, None)
-    state.plan.ready[task.task_id] = None
+    if task.task_id in state.flow.tasks:
+        state.scope[task.task_id] = task_scope(task)
+        state.plan.ready[task.task_id] = None
+    else:
+        state.errands[task.task_id] = None
 
 
-def _override(task: TaskState, act: Act) -> JSON:
+def override_of(task: TaskState, act: Act) -> JSON:
     """What persons have changed so far, this act included: a second change keeps what the first one put right."""
     before: Mapping[str, Any] = task.override or {}
     asked = {key: {**(before.get(key) or {}), **act.payload[key]} for key in CHANGEABLE if act.payload.get(key)}
     return {**before, **asked} or None
 
 
-def _changed(act: Act) -> dict[str, Any]:
+def changed_keys(act: Act) -> dict[str, Any]:
     changed = sorted(key for key in CHANGEABLE if act.payload.get(key))
     return {"changed": changed} if changed else {}
 
 
 def skip(change: Change, act: Act) -> bool:
     task = _stoppable(change, act.task_id, "skipped")
-    _reopen(change, act)
+    reopen(change, act)
     task.skip_reason = SkipReason.OPERATOR
     task.error = None
     change.set_task(task, TaskStatus.SKIPPED, "skip", act.reason, reason=SkipReason.OPERATOR, by=act.actor)
     failing.close_exception(change, task, by=act.actor)
-    _go_on(change)
+    if task.task_id in change.state.flow.tasks:
+        checking.drop(change, task.task_id)
+    else:
+        undoing.left(change, task, by=act.actor)
+    go_on(change)
     return False
 
 
 def mark_success(change: Change, act: Act) -> bool:
     task = _stoppable(change, act.task_id, "marked as successful")
     output = act.payload.get("output")
-    _reopen(change, act)
+    reopen(change, act)
     task.result = output if output is not None else {}
     task.output = None
     task.error = None
+    task.skip_reason = SkipReason.MARKED
     change.set_task(task, TaskStatus.SUCCESS, "mark_success", act.reason, by=act.actor)
     failing.close_exception(change, task, by=act.actor)
-    _go_on(change)
+    if task.task_id in change.state.flow.tasks:
+        checking.drop(change, task.task_id)
+    else:
+        undoing.undone(change, task, by=act.actor)
+    go_on(change)
     return False
 
 
-def _reopen(change: Change, act: Act) -> None:
+def reopen(change: Change, act: Act) -> None:
     """Let an instance that was held go on; a deadline that has passed does not stop it a second time."""
     state = change.state
     if state.deadline_at is not None and state.deadline_at <= change.now:
         state.deadline_at = None
+    if state.status is InstanceStatus.COMPENSATING and state.needs_attention:
+        failing.close_exception(change, TaskState(task_id=""), by=act.actor)
+        state.needs_attention = False
+        state.strikes = 0
+        change.log("reopen", "", "", {"by": act.actor, "act": act.act})
     if state.status is not InstanceStatus.FAILED:
         return
     close_instance_exception(change, by=act.actor)
@@ -169,7 +237,7 @@ def _reopen(change: Change, act: Act) -> None:
     change.set_instance(InstanceStatus.RUNNING, "reopen", by=act.actor, act=act.act)
 
 
-def _go_on(change: Change) -> None:
+def go_on(change: Change) -> None:
     """After a person has dealt with a task: what remains failed for good says whether the rest may go on."""
     change.state.stop = closing.stop_of(change.state)
     readiness.recheck_all(change)
@@ -182,15 +250,22 @@ def close_instance_exception(change: Change, *, by: str) -> None:
         failing.close_exception(change, TaskState(task_id=""), by=by)
 
 
-def _existing(change: Change, task_id: str) -> TaskState:
-    if task_id not in change.state.flow.tasks:
+def existing(change: Change, task_id: str, *, errands: bool = False) -> TaskState:
+    """The task an act names, or the undo or check of one. Raises `Refused`."""
+    state = change.state
+    spec = state.flow.specs.get(task_id)
+    if spec is not None and spec.kind is Kind.FORWARD and state.status is InstanceStatus.COMPENSATING:
+        raise Refused("COMPENSATING", text("It is being undone; act on the undo of {task}.", task=task_id))
+    if spec is not None and spec.kind is Kind.UNDO and (state.undo is None or spec.of not in state.undo.open):
+        raise Refused("NOT_BEING_UNDONE", text("The task {task} is not being undone.", task=spec.of))
+    if spec is None or (spec.kind is not Kind.FORWARD and not errands):
         raise Refused("UNKNOWN_TASK", text("This flow has no task {task}.", task=task_id))
     return change.state.tasks.get(task_id) or TaskState(task_id=task_id)
 
 
 def _stoppable(change: Change, task_id: str, what: str) -> TaskState:
-    task = _existing(change, task_id)
-    if task.status not in _STOPPABLE:
+    task = existing(change, task_id, errands=True)
+    if task.status not in _STOPPABLE or change.state.flow.specs[task_id].kind is Kind.CHECK:
         raise Refused(
             "WRONG_STATE",
             text(

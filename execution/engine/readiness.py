@@ -8,7 +8,7 @@ from disttask_project.kernel.messages import text
 from execution.domain.outcome import Failure, Sort
 from execution.domain.planner import Decision
 from execution.domain.states import SkipReason, TaskStatus
-from execution.engine import failing
+from execution.engine import failing, undoing
 from execution.engine.change import Change
 from execution.engine.scopes import expression_failure, scope_of
 from execution.engine.state import TaskState
@@ -32,6 +32,7 @@ def settle_joins(change: Change) -> None:
 def recheck_all(change: Change) -> None:
     """Look at every join again: after a claim, a pause or a stop nothing has been considered for a while."""
     change.recheck.extend(change.state.flow.tasks)
+    undoing.offer(change)
     wake_due(change)
 
 
@@ -40,7 +41,7 @@ def wake_due(change: Change) -> None:
     state = change.state
     for task_id in [task_id for task_id, at in state.timers.items() if at <= change.now]:
         del state.timers[task_id]
-        state.plan.ready[task_id] = None
+        (state.plan.ready if task_id in state.flow.tasks else state.errands)[task_id] = None
 
 
 def _consider(change: Change, task_id: str) -> None:

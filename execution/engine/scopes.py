@@ -7,7 +7,7 @@ from typing import Any
 from disttask_project.kernel.messages import text
 from execution.domain.outcome import Failure, Sort
 from execution.engine.state import InstanceState, TaskState
-from flows.domain.compiled import CompiledTask, ExpressionError
+from flows.domain.compiled import CompiledTask, ExpressionError, Kind
 
 
 def scope_of(state: InstanceState, spec: CompiledTask, task: TaskState | None = None) -> dict[str, Any]:
@@ -18,6 +18,20 @@ def scope_of(state: InstanceState, spec: CompiledTask, task: TaskState | None = 
         "instance": instance_scope(state),
         "task": {"id": spec.id, "attempt": task.attempt if task else 0},
     }
+
+
+def errand_scope(state: InstanceState, spec: CompiledTask, task: TaskState | None = None) -> dict[str, Any]:
+    """The roots of an undo or a check: they see their own task too, and an undo sees what it is undone for."""
+    scope = scope_of(state, state.flow.tasks[spec.of], task)
+    if spec.kind is Kind.UNDO:
+        error = state.error or {}
+        scope["error"] = {
+            "type": error.get("type", ""),
+            "code": error.get("code", ""),
+            "message": error.get("message", ""),
+            "final": True,
+        }
+    return scope
 
 
 def instance_scope(state: InstanceState) -> dict[str, Any]:

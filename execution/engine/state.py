@@ -11,13 +11,17 @@ from datetime import datetime
 from typing import Any, Final
 
 from disttask_project.kernel.json import JSON
+from execution.domain.outcome import Undone
 from execution.domain.planner import Plan
 from execution.domain.states import InstanceStatus, TaskStatus
+from execution.domain.undoing import UndoPlan
 from flows.domain.compiled import CompiledFlow
 
 # A task's `error.type` once an attempt of its run has an unknown outcome; only a success or a person settles it.
 UNKNOWN_OUTCOME: Final = "UnknownOutcome"
-NOT_APPLIED: Final = "NotApplied"  # what it becomes when a person says so
+NOT_APPLIED: Final = "NotApplied"  # what it becomes when a person, or a check, says so
+# The target answered and the answer cannot be read by the task's expressions: it may well have done its work.
+UNREADABLE_ANSWER: Final = "UnreadableAnswer"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +61,7 @@ class TaskState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Act:
-    """One OperatorAction row. `act`: retry, skip, mark_success, cancel, pause, resume, close."""
+    """One OperatorAction row. `act`: retry, rerun, skip, mark_success, compensate, cancel, pause, resume, close."""
 
     action_id: str
     act: str
@@ -98,6 +102,8 @@ class InstanceState:
     # Derived, never stored.
     in_flight: int = 0
     timers: dict[str, datetime] = field(default_factory=dict)  # retrying tasks that are not due yet
+    errands: dict[str, None] = field(default_factory=dict)  # undos and checks that wait for a slot
+    undo: UndoPlan | None = None  # while it is being undone
     scope: dict[str, dict[str, Any]] = field(default_factory=dict)  # the `tasks` root of expressions
     stop: dict[str, Any] | None = None  # the error that lets nothing new start
     parked: bool = False  # by this owner: what was asked before knew nothing of it
@@ -110,6 +116,14 @@ class InstanceState:
     def may_start(self) -> bool:
         """Whether attempts may begin at all."""
         return self.status is InstanceStatus.RUNNING and self.stop is None and self.waiting_act is None
+
+    @property
+    def may_run_errands(self) -> bool:
+        """Whether undos and checks may begin: a check also while a failure lets nothing else start."""
+        if self.waiting_act is not None:
+            return False
+        undoing = self.status is InstanceStatus.COMPENSATING and not self.needs_attention
+        return undoing or self.status is InstanceStatus.RUNNING
 
 
 @dataclass(slots=True, kw_only=True)
@@ -228,6 +242,7 @@ class PlannedCall:
     config: Mapping[str, Any]
     input: Mapping[str, Any]
     timeout_seconds: float
+    undoes: Undone | None = None
 
 
 @dataclass(slots=True, kw_only=True)

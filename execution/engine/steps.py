@@ -74,7 +74,7 @@ class Steps:
     def _granted(self, owned: Owned, favoured: str) -> dict[str, str]:
         """The startable tasks that got a slot, with their types. One of the type `favoured` need not stand in line."""
         granted: dict[str, str] = {}
-        specs = owned.state.flow.tasks
+        specs = owned.state.flow.specs
         for task_id in core.startable(owned.state):
             spec = specs[task_id]
             if not self._may_start(spec.timeout_seconds):

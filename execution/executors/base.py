@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from disttask_project.kernel.errors import Problem
 from disttask_project.kernel.json import JSON
-from execution.domain.outcome import Result
+from execution.domain.outcome import Result, Undone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,7 @@ class Call:
     send.
 
     `deadline` is on `time.monotonic()`; `key` the idempotency key; `request_id` goes to the target's log.
+    `undoes` is set where the call undoes another: a type that keeps a barrier at its target finds it by that.
     """
 
     instance_id: str
@@ -35,6 +36,7 @@ class Call:
     input: Mapping[str, Any]
     deadline: float
     request_id: str = ""
+    undoes: Undone | None = None
 
 
 class Executor(ABC):
@@ -85,4 +87,4 @@ def executor_types() -> Mapping[str, type[Executor]]:
     return dict(sorted(_TYPES.items()))
 
 
-__all__ = ["JSON", "Call", "Executor", "Result", "executor_types", "register"]
+__all__ = ["JSON", "Call", "Executor", "Result", "Undone", "executor_types", "register"]

@@ -24,7 +24,7 @@ from flows.domain.allowance import OVERSPENT
 from flows.domain.celdisplay import rfc3339, seconds_text
 from flows.domain.compiled import ExpressionError
 
-ROOTS: Final = ("params", "input", "tasks", "instance", "task", "result")
+ROOTS: Final = ("params", "input", "tasks", "instance", "task", "result", "error")
 MAX_SOURCE: Final = 4096
 # Each writes what it is called on twice into the program: 25 in a chain would take gigabytes to compile.
 MAX_DOUBLINGS: Final = 4

@@ -9,11 +9,12 @@ from typing import Any, Final
 from disttask_project.kernel.messages import text
 from flows.domain import jsonpath, schemas
 from flows.domain.catalog import Catalog, CatalogEntry, merged_config
-from flows.domain.document import FlowShape, TaskShape
+from flows.domain.document import CheckShape, CompensateShape, FlowShape, TaskShape
 from flows.domain.expressionchecks import ExpressionChecks
 from flows.domain.graph import Ancestors, find_cycle, topological_order
 from flows.domain.problems import Loc, Problems
 
+AnyShape = TaskShape | CheckShape | CompensateShape
 MAX_SHOWN_IN_CYCLE: Final = 20
 MAX_HINTS: Final = 50
 
@@ -51,10 +52,39 @@ class Checks:
             entry = self._entry(("tasks", index), task)
             config = self._config(("tasks", index), task, entry)
             expressions.task(("tasks", index), task, config, entry)
+            self._errands(("tasks", index), task, expressions)
         expressions.flow(self.shape)
+        self._nothing_to_undo()
         if self.shape.input_schema is not None:
             schemas.check_schema(self.shape.input_schema, ("input_schema",), self.problems)
             self._unused_params(expressions)
+
+    def _errands(self, loc: Loc, task: TaskShape, expressions: ExpressionChecks) -> None:
+        for name in ("check", "compensate"):
+            part: CheckShape | CompensateShape | None = getattr(task, name)
+            if part is None:
+                continue
+            self._timeout((*loc, name), part)
+            entry = self._entry((*loc, name), part)
+            config = self._config((*loc, name), part, entry)
+            expressions.errand((*loc, name), task.id, part, config, entry)
+        if task.check is not None and task.check.success_when is None and task.check.failed_when is None:
+            message = text("A check needs success_when or failed_when; without them its answer tells nothing.")
+            self.problems.add((*loc, "check"), "required", message)
+        if task.on_unknown == "check" and task.check is None:
+            message = text("There is no check to make: add one, or say retry or hold.")
+            self.problems.add((*loc, "on_unknown"), "no_check", message)
+
+    def _nothing_to_undo(self) -> None:
+        """A flow that compensates, or a task that does, while no task says how it is undone."""
+        if any(task.compensate is not None for task in self.shape.tasks):
+            return
+        message = text("Nothing will be undone: no task says how (compensate).")
+        if self.shape.on_failure == "compensate":
+            self.warnings.add(("on_failure",), "nothing_to_undo", message)
+        for index, task in enumerate(self.shape.tasks):
+            if task.on_failure == "compensate":
+                self.warnings.add(("tasks", index, "on_failure"), "nothing_to_undo", message)
 
     def _ids(self) -> None:
         for index, task in enumerate(self.shape.tasks):
@@ -118,7 +148,7 @@ class Checks:
                 text("{join} can never succeed: there are {count} dependencies.", join=task.join, count=count),
             )
 
-    def _timeout(self, loc: Loc, task: TaskShape) -> None:
+    def _timeout(self, loc: Loc, task: AnyShape) -> None:
         if self.max_task_timeout is not None and task.timeout_seconds > self.max_task_timeout:
             self.problems.add(
                 (*loc, "timeout_seconds"),
@@ -137,7 +167,7 @@ class Checks:
             text("The tasks wait for each other: {cycle}.", cycle=" -> ".join(shown)),
         )
 
-    def _entry(self, loc: Loc, task: TaskShape) -> CatalogEntry | None:
+    def _entry(self, loc: Loc, task: AnyShape) -> CatalogEntry | None:
         entry = self.catalog.find(task.task_name)
         if entry is None:
             near = self._near(task.task_name, self.catalog.names())
@@ -154,7 +184,7 @@ class Checks:
             )
         return entry
 
-    def _config(self, loc: Loc, task: TaskShape, entry: CatalogEntry | None) -> dict[str, Any]:
+    def _config(self, loc: Loc, task: AnyShape, entry: CatalogEntry | None) -> dict[str, Any]:
         if entry is None:
             return task.config
         config = merged_config(entry, task.config)
@@ -163,7 +193,7 @@ class Checks:
             return config
         for problem in task_type.config_problems(config):
             self.problems.take(problem, under=(*loc, "config"))
-        if task.retry is not None and task.retry.strategy == "auto" and not task_type.idempotent:
+        if _is_retried(task) and not task_type.idempotent:
             self.warnings.add(
                 (*loc, "retry"),
                 "not_idempotent",
@@ -187,3 +217,12 @@ class Checks:
                     "unused_parameter",
                     text("No task reads the parameter {name}.", name=name[:64]),
                 )
+
+
+def _is_retried(task: AnyShape) -> bool:
+    """Whether it is tried again by itself. A check asks and changes nothing; an undo is, unless it says otherwise."""
+    if isinstance(task, CheckShape):
+        return False
+    if task.retry is None:
+        return isinstance(task, CompensateShape)
+    return task.retry.strategy == "auto"

@@ -52,6 +52,22 @@ class OnFailure(StrEnum):
     FAIL = "fail"
 
 
+class OnUnknown(StrEnum):
+    """What to do when nobody knows whether a call took effect (flow-definition 7)."""
+
+    CHECK = "check"
+    RETRY = "retry"
+    HOLD = "hold"
+
+
+class Kind(StrEnum):
+    """What an attempt is for: the task itself, the undoing of it, or the question whether it took effect."""
+
+    FORWARD = "forward"
+    UNDO = "undo"
+    CHECK = "check"
+
+
 class Strategy(StrEnum):
     AUTO = "auto"
     MANUAL = "manual"
@@ -92,7 +108,14 @@ class InputField:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledTask:
+    """A task, or an errand of one: its undo (`deduct.undo`), its check (`deduct.check`).
+
+    An errand is no node of the graph, but has attempts, retries and a row like any task; `of` names its task.
+    """
+
     id: str
+    kind: Kind = Kind.FORWARD
+    of: str = ""
     name: str  # the description, else the task_name
     task_name: str
     type: str  # the executor
@@ -113,11 +136,19 @@ class CompiledTask:
     on_failure: OnFailure = OnFailure.HOLD
     optional: bool = False
     idempotency_key: Template | None = None
+    failed_when: Expression | None = None  # of a check: the call had no effect
+    inherits_input: bool = False  # an errand that says no input of its own is given its task's
+    on_unknown: OnUnknown = OnUnknown.RETRY
+    check: CompiledTask | None = None
+    undo: CompiledTask | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledFlow:
-    """`tasks` is in topological order; `dependents` lists for each task those that name it, in the same order."""
+    """`tasks` is in topological order; `dependents` lists for each task those that name it, in the same order.
+
+    `specs` holds the errands too: whatever has attempts is found in it.
+    """
 
     name: str
     tasks: Mapping[str, CompiledTask]
@@ -128,3 +159,9 @@ class CompiledFlow:
     tags: Mapping[str, Template] = field(default_factory=dict)
     output: Mapping[str, Template] | None = None
     input_schema: Mapping[str, Any] | None = None
+    specs: Mapping[str, CompiledTask] = field(init=False)
+
+    def __post_init__(self) -> None:
+        errands = [spec for task in self.tasks.values() for spec in (task.undo, task.check) if spec is not None]
+        specs = {**self.tasks, **{spec.id: spec for spec in errands}} if errands else self.tasks
+        object.__setattr__(self, "specs", specs)

@@ -6,7 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from flows.domain.catalog import field_from_json
-from flows.domain.compiled import CompiledFlow, CompiledTask, Expression, Jitter, OnFailure, RetryPolicy, Strategy
+from flows.domain.compiled import (
+    CompiledFlow,
+    CompiledTask,
+    Expression,
+    Jitter,
+    Kind,
+    OnFailure,
+    OnUnknown,
+    RetryPolicy,
+    Strategy,
+)
+from flows.domain.errands import errand_id
 from flows.domain.expressions import condition, expression
 from flows.domain.graph import dependents_of
 from flows.domain.jsonpath import compile_path
@@ -62,6 +73,34 @@ def _task(item: Mapping[str, Any]) -> CompiledTask:
         on_failure=OnFailure(item["on_failure"]),
         optional=item.get("optional", False),
         idempotency_key=None if key is None else template(key),
+        on_unknown=OnUnknown(item.get("on_unknown", OnUnknown.RETRY)),
+        check=_errand(item, "check", Kind.CHECK),
+        undo=_errand(item, "compensate", Kind.UNDO),
+    )
+
+
+def _errand(task: Mapping[str, Any], name: str, kind: Kind) -> CompiledTask | None:
+    item = task.get(name)
+    if item is None:
+        return None
+    config = item.get("config")
+    return CompiledTask(
+        id=errand_id(task["id"], kind),
+        kind=kind,
+        of=task["id"],
+        name=task["name"],
+        task_name=item["task_name"],
+        type=item["type"],
+        config=template(config, keeps_secrets=True) if config else _NOTHING,
+        input=_templates(item.get("input", {})),
+        inherits_input="input" not in item,
+        fields=tuple(field_from_json(field) for field in item.get("fields", ())),
+        success_when=_condition(item.get("success_when")),
+        failed_when=_condition(item.get("failed_when")),
+        error_code=_expression(item.get("error_code")),
+        error_message=_expression(item.get("error_message")),
+        timeout_seconds=item["timeout_seconds"],
+        retry=_retry(item["retry"]),
     )
 
 

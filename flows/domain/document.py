@@ -11,11 +11,11 @@ LANGUAGE_VERSION: Final = 1
 MAX_TASKS: Final = 10_000
 MAX_TAGS: Final = 16
 
-OnFailureWord = Literal["hold", "fail"]
+OnFailureWord = Literal["hold", "compensate", "fail"]
 
 # Keys that later versions of the language bring: refused by name, so that nobody believes they work.
 LATER_FLOW_KEYS: Final = frozenset(("failure_flow", "vars"))
-LATER_TASK_KEYS: Final = frozenset(("compensate", "check", "on_unknown"))
+LATER_TASK_KEYS: Final[frozenset[str]] = frozenset()
 COMPOSITE_TYPES: Final = frozenset(("switch", "map", "subflow", "wait", "signal", "approval"))
 
 
@@ -48,6 +48,7 @@ Text = Annotated[str, StringConstraints(max_length=65_536)]
 TagName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Source = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Seconds = Annotated[float, Field(allow_inf_nan=False, le=31_536_000), AfterValidator(_positive)]
+TaskName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 TaskId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 Join = Annotated[
     Any,
@@ -81,11 +82,37 @@ class RetryShape(_Shape):
     budget_seconds: Seconds | None = None
 
 
+class CompensateShape(_Shape):
+    """How the effect of a task is undone. Without an `input` the undo is given the task's own."""
+
+    task_name: TaskName
+    config: dict[str, Any] = Field(default_factory=dict)
+    input: dict[str, Any] | None = None
+    success_when: Source | None = None
+    error_code: Source | None = None
+    error_message: Source | None = None
+    timeout_seconds: Seconds = 30.0
+    retry: RetryShape | None = None
+
+
+class CheckShape(_Shape):
+    """How to find out whether a call took effect whose answer never came."""
+
+    task_name: TaskName
+    config: dict[str, Any] = Field(default_factory=dict)
+    input: dict[str, Any] | None = None
+    success_when: Source | None = None
+    failed_when: Source | None = None
+    timeout_seconds: Seconds = 30.0
+    interval: Annotated[float, Field(ge=0, le=31_536_000, allow_inf_nan=False)] = 5.0
+    max_attempts: Annotated[int, Field(ge=1, le=10_000)] = 5
+
+
 class TaskShape(_Shape):
     """One step of a flow."""
 
     id: TaskId
-    task_name: Annotated[str, StringConstraints(min_length=1, max_length=64)]
+    task_name: TaskName
     description: Text = ""
     depends_on: list[str] = Field(default_factory=list)
     join: Join = "all"
@@ -103,6 +130,9 @@ class TaskShape(_Shape):
     on_failure: OnFailureWord | None = None
     optional: bool = False
     idempotency_key: Source | None = None
+    check: CheckShape | None = None
+    on_unknown: Literal["check", "retry", "hold"] | None = None
+    compensate: CompensateShape | None = None
 
 
 class FlowShape(_Shape):

@@ -9,7 +9,7 @@ from disttask_project.kernel.messages import Message, text
 from flows.domain import sight, templates
 from flows.domain.catalog import CatalogEntry
 from flows.domain.coercion import coerced
-from flows.domain.document import FlowShape, TaskShape
+from flows.domain.document import CheckShape, CompensateShape, FlowShape, TaskShape
 from flows.domain.graph import Ancestors
 from flows.domain.problems import Loc, Problems
 from flows.domain.sight import Flaw, Sight
@@ -56,6 +56,30 @@ class ExpressionChecks:
                     text("The key is the same for every instance: the target will take the second for a repeat."),
                 )
 
+    def errand(
+        self,
+        loc: Loc,
+        of: str,
+        part: CheckShape | CompensateShape,
+        config: Mapping[str, Any],
+        entry: CatalogEntry | None,
+    ) -> None:
+        """The undo or the check of a task: they see that task too, and an undo sees what failed."""
+        more = sight.ERROR_ROOTS if isinstance(part, CompensateShape) else frozenset()
+
+        def see(roots: frozenset[str]) -> Sight:
+            return Sight(roots | more, lambda other: "" if other == of else self._verdict(of, other), self._ids)
+
+        before, sending, after = see(sight.INPUT_ROOTS), see(sight.CONFIG_ROOTS), see(sight.RESULT_ROOTS)
+        self._template((*loc, "config"), config, sending, secrets=True)
+        if part.input is not None:
+            self._template((*loc, "input"), part.input, before)
+            self._values(loc, part.input, entry)
+        for name in ("success_when", "failed_when", "error_code", "error_message"):
+            source = getattr(part, name, None)
+            if source is not None:
+                self._source((*loc, name), source, after, boolean=name.endswith("_when"))
+
     def flow(self, shape: FlowShape) -> None:
         def see(roots: frozenset[str], **more: Any) -> Sight:
             return Sight(roots, lambda other: "" if other in self._positions else "unknown", self._ids, **more)
@@ -92,7 +116,11 @@ class ExpressionChecks:
                             known=", ".join(fields),
                         ),
                     )
-        for name, value in task.input.items():
+        self._values(loc, task.input, entry)
+
+    def _values(self, loc: Loc, values: Mapping[str, Any], entry: CatalogEntry | None) -> None:
+        fields = {item.name: item for item in entry.input_fields} if entry is not None else {}
+        for name, value in values.items():
             if name in fields and not any(True for _ in templates.strings_in(value)):
                 problems = Problems()
                 coerced(value, fields[name].type, (*loc, "input", name), problems)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from disttask_project.kernel.json import JSON
 from flows.domain import jsonpath
 from flows.domain.catalog import Catalog, CatalogEntry, field_as_json, merged_config
-from flows.domain.document import FlowShape, RetryShape, TaskShape
+from flows.domain.document import CheckShape, CompensateShape, FlowShape, RetryShape, TaskShape
 from flows.domain.graph import topological_order
 
 PINNED_FORM: Final = 1
@@ -74,9 +74,49 @@ def _task(
         pinned[name] = getattr(task, name)
     if task.optional:
         pinned["optional"] = True
+    if task.check is not None:
+        retry = {
+            "strategy": "auto",
+            "max_attempts": task.check.max_attempts,
+            "interval": task.check.interval,
+            "backoff_rate": 1.0,
+            "max_interval": task.check.interval,
+            "jitter": "none",
+        }
+        pinned["check"] = _errand(task.check, catalog, retry)
+    if task.compensate is not None:
+        pinned["compensate"] = _errand(task.compensate, catalog, _undo_retry(task.compensate.retry, defaults))
+    default = "check" if task.check is not None else "retry"
+    if (task.on_unknown or default) != "retry":
+        pinned["on_unknown"] = task.on_unknown or default
     return {key: value for key, value in pinned.items() if key == "output" or value not in ({}, [], None)} | (
         {} if pinned["output"] is not None else {"output": None}
     )
+
+
+def _errand(part: CompensateShape | CheckShape, catalog: Catalog, retry: dict[str, JSON]) -> dict[str, JSON]:
+    """What undoing or checking a task takes. Without an `input` it is given the task's own."""
+    entry = catalog.find(part.task_name) or CatalogEntry(name=part.task_name, type=part.task_name)
+    pinned: dict[str, Any] = {
+        "task_name": part.task_name,
+        "type": entry.type,
+        "config": merged_config(entry, part.config),
+        "fields": [field_as_json(item) for item in entry.input_fields],
+        "timeout_seconds": part.timeout_seconds,
+        "retry": retry,
+        "success_when": part.success_when,
+    }
+    for name in ("failed_when", "error_code", "error_message"):
+        pinned[name] = getattr(part, name, None)
+    kept = {key: value for key, value in pinned.items() if value not in ({}, [], None)}
+    return kept if part.input is None else {**kept, "input": part.input}
+
+
+def _undo_retry(retry: RetryShape | None, defaults: RetryDefaults) -> dict[str, JSON]:
+    """An undo is tried again by itself unless its author says otherwise: half an undone order helps nobody."""
+    if retry is not None:
+        return _retry(retry, "hold", defaults)
+    return {"strategy": "auto", "max_attempts": defaults.max_attempts, "interval": defaults.interval}
 
 
 def _retry(retry: RetryShape | None, on_failure: str, defaults: RetryDefaults) -> dict[str, JSON]:

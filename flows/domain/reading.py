@@ -18,12 +18,15 @@ from flows.domain.document import (
     LATER_TASK_KEYS,
     MAX_TAGS,
     MAX_TASKS,
+    CheckShape,
+    CompensateShape,
     FlowShape,
     RetryShape,
     TaskShape,
 )
 from flows.domain.problems import Loc, Problems
 
+_INNER_SHAPES: Final[Mapping[str | int, type[BaseModel]]] = {"compensate": CompensateShape, "check": CheckShape}
 MAX_BYTES: Final = 8 * 2**20
 MAX_HINTS: Final = 50  # finding the nearest name costs more than all else; nobody mistypes more keys than that
 
@@ -97,8 +100,6 @@ def _translate(document: Mapping[str, Any], error: ValidationError, problems: Pr
         if item["type"] == "extra_forbidden":
             hints -= 1
             _unknown_key(problems, loc, hints=hints > 0)
-        elif item["type"] == "literal_error" and loc[-1] == "on_failure" and item["input"] == "compensate":
-            _later(problems, loc, "on_failure: compensate")
         else:
             code, message = _fault_of(item, loc)
             problems.add(loc, code, message)
@@ -144,7 +145,7 @@ def _shape_at(loc: Loc) -> tuple[type[BaseModel], Sequence[str]]:
         return FlowShape, sorted(LATER_FLOW_KEYS)
     if len(loc) == 3:
         return TaskShape, sorted(LATER_TASK_KEYS)
-    return RetryShape, ()
+    return _INNER_SHAPES.get(loc[-2], RetryShape), ()
 
 
 def _place(document: Mapping[str, Any], loc: Sequence[str | int]) -> Loc:

@@ -15,13 +15,14 @@ TASK_FIELDS: Final = ("input", "output", "result", "status", "error")
 INSTANCE_FIELDS: Final = ("id", "flow", "version", "created_at", "scheduled_at", "tags")
 STARTING_FIELDS: Final = ("id", "flow", "version")  # what is known of an instance while its tags are made
 OWN_FIELDS: Final = ("id", "attempt")
-LATER_ROOTS: Final = frozenset(("vars", "item", "index", "error"))
+LATER_ROOTS: Final = frozenset(("vars", "item", "index"))
 LATER_TASK_FIELDS: Final = frozenset(("callback_url",))
 
 # Where an expression stands decides which roots it sees.
 INPUT_ROOTS: Final = frozenset(("params", "tasks", "instance", "task"))
 CONFIG_ROOTS: Final = INPUT_ROOTS | {"input"}
 RESULT_ROOTS: Final = CONFIG_ROOTS | {"result"}
+ERROR_ROOTS: Final = frozenset(("error",))  # what failed, in the undo of a task
 TAG_ROOTS: Final = frozenset(("params", "instance"))
 OUTPUT_ROOTS: Final = frozenset(("params", "tasks", "instance"))
 

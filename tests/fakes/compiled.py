@@ -6,9 +6,24 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from disttask_project.kernel.json import JSON
-from flows.domain.compiled import CompiledFlow, CompiledTask, ExpressionError, OnFailure, RetryPolicy, Scope, Strategy
+from flows.domain.compiled import (
+    CompiledFlow,
+    CompiledTask,
+    ExpressionError,
+    Jitter,
+    Kind,
+    OnFailure,
+    RetryPolicy,
+    Scope,
+    Strategy,
+)
+from flows.domain.errands import errand_id
 
 AUTO = RetryPolicy(strategy=Strategy.AUTO, max_attempts=2, interval=10)
+# A check is asked three times, ten seconds apart.
+ASKED = RetryPolicy(
+    strategy=Strategy.AUTO, max_attempts=3, interval=10, backoff_rate=1.0, max_interval=10, jitter=Jitter.NONE
+)
 MANUAL = RetryPolicy(strategy=Strategy.MANUAL)
 NEVER = RetryPolicy(strategy=Strategy.NO_RETRY)
 
@@ -40,17 +55,31 @@ class Gives:
 
 
 def make_task(task_id: str, *, after: Iterable[str] = (), **options: Any) -> CompiledTask:
-    """A task; `input`, `input_from`, `config`, `output` and `idempotency_key` are given plain."""
+    """A task; `input`, `input_from`, `config`, `output` and `idempotency_key` are given plain.
+
+    So are `undo` and `check`: the options of an errand.
+    """
+    for name, kind in (("undo", Kind.UNDO), ("check", Kind.CHECK)):
+        if name in options:
+            options[name] = make_errand(task_id, kind, **options.pop(name))
     fixed: dict[str, Any] = {"name": task_id, "task_name": "noop", "type": "noop", "retry": MANUAL}
     fixed["config"] = Gives(options.pop("config", {}))
     fixed["input"] = {name: Gives(value) for name, value in options.pop("input", {}).items()}
     for name in ("output", "idempotency_key"):
         if name in options:
             fixed[name] = Gives(options.pop(name))
-    for name in ("when", "success_when", "unknown_when", "error_code", "error_message"):
+    for name in ("when", "success_when", "unknown_when", "failed_when", "error_code", "error_message"):
         if name in options:
             fixed[name] = Says(options.pop(name))
     return CompiledTask(id=task_id, depends_on=tuple(after), **{**fixed, **options})
+
+
+def make_errand(task_id: str, kind: Kind, **options: Any) -> CompiledTask:
+    """The undo or the check of a task. Without an `input` it is given the task's own."""
+    named = {"kind": kind, "of": task_id, "name": task_id, "inherits_input": "input" not in options}
+    if kind is Kind.UNDO:
+        named["retry"] = AUTO
+    return make_task(errand_id(task_id, kind), **{**named, **options})
 
 
 def make_flow(

@@ -74,6 +74,8 @@ class MemoryRows:
     @property
     def is_at_rest(self) -> bool:
         """Ended, held for a person, or paused by one."""
+        if self.status is InstanceStatus.COMPENSATING:
+            return bool(self.columns["needs_attention"])
         return self.status not in (InstanceStatus.PENDING, InstanceStatus.RUNNING)
 
     def write(self, unit: Unit) -> None:

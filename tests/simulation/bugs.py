@@ -15,8 +15,9 @@ from unittest import mock
 
 from execution.domain import planner
 from execution.domain.planner import Counts, Decision, Join
-from execution.domain.states import InstanceStatus
-from execution.engine import attempts, core, failing
+from execution.domain.states import InstanceStatus, TaskStatus
+from execution.domain.undoing import UndoPlan
+from execution.engine import attempts, core, failing, keys, recording, undoing
 from execution.engine.change import Change
 from execution.engine.state import Act, InstanceState, TaskState
 
@@ -35,8 +36,20 @@ def _join_of_all_is_any(join: Join, counts: Counts) -> Decision:
     return _decide("any" if join == "all" else join, counts)
 
 
-def _key_of_every_attempt(spec: Any, task: TaskState, scope: Any, *, instance_id: str) -> str:
-    return f"{_key_of(spec, task, scope, instance_id=instance_id)}:{task.attempt}"
+def _key_of_every_attempt(state: InstanceState, spec: Any, task: TaskState, scope: Any) -> str:
+    return f"{_forward_key(state, spec, task, scope)}:{task.attempt}"
+
+
+def _undo_key_of_every_attempt(state: InstanceState, spec: Any, task: TaskState) -> str:
+    return f"{_errand_key(state, spec, task)}:{task.attempt}"
+
+
+def _all_undone_at_once(plan: UndoPlan) -> list[str]:
+    return list(plan.open)
+
+
+def _unknown_is_not_undone(task: TaskState) -> bool:
+    return task.status is TaskStatus.SUCCESS
 
 
 def _retry_that_spends_nothing(change: Change, task: TaskState, at: datetime, *, code: str) -> None:
@@ -65,21 +78,25 @@ def _unknown_is_success(change: Change, task: TaskState, failure: Any, **rest: A
 
 
 _decide = planner.decide
-_key_of = attempts._key_of
+_forward_key = keys.forward_key
+_errand_key = keys.errand_key
 _retry_later = failing._retry_later
 _next_wake = core.next_wake
 _log = Change.log
 _verdict = Change._decide
-_record_failure = failing.record_failure
+_record_failure = recording.record_failure
 
 CORE: Final[Mapping[str, tuple[Any, str, Callable[..., Any]]]] = {
     "join_of_all_is_any": (planner, "decide", _join_of_all_is_any),
-    "key_of_every_attempt": (attempts, "_key_of", _key_of_every_attempt),
+    "key_of_every_attempt": (attempts, "forward_key", _key_of_every_attempt),
+    "undo_key_of_every_attempt": (attempts, "errand_key", _undo_key_of_every_attempt),
+    "all_undone_at_once": (UndoPlan, "ready", _all_undone_at_once),
+    "unknown_is_not_undone": (undoing, "may_have_effect", _unknown_is_not_undone),
     "retry_that_spends_nothing": (failing, "_retry_later", _retry_that_spends_nothing),
     "pending_never_wakes": (core, "next_wake", _pending_never_wakes),
     "log_with_gaps": (Change, "log", _log_with_gaps),
     "acts_decided_twice": (Change, "_decide", _decided_twice),
-    "lost_answer_is_a_refusal": (failing, "record_failure", _unknown_is_success),
+    "lost_answer_is_a_refusal": (attempts, "record_failure", _unknown_is_success),
 }
 ALL: Final = (*SWITCHES, *CORE)
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from execution.domain.states import INSTANCE_TRANSITIONS, TASK_TRANSITIONS, InstanceStatus, TaskStatus
-from execution.engine.state import LogRow
-from flows.domain.compiled import CompiledFlow, CompiledTask, Strategy
+from execution.engine.state import UNKNOWN_OUTCOME, LogRow
+from flows.domain.compiled import CompiledFlow, CompiledTask, Kind, Strategy
 from tests.fakes.rows import MemoryRows
 
-RESTING = ("success", "failed", "cancelled", "paused")
+RESTING = ("success", "failed", "cancelled", "paused", "compensated")
 
 
 class Violation(AssertionError):
@@ -68,7 +68,7 @@ class Replay:
 
     def _row(self, row: LogRow) -> None:
         details = row.details or {}
-        if row.action == "retry_now":
+        if row.action in ("retry_now", "ask_now") or (row.action == "reset" and "run" in details):
             self.tries[row.task_id] = 0
         if "from" not in details:
             return
@@ -79,6 +79,9 @@ class Replay:
             self.instance = new
             return
         stand = self.tasks.setdefault(row.task_id, Stand())
+        if old == "pending" and self.flow.specs[row.task_id].kind is not Kind.FORWARD:
+            stand.status = "pending"  # an undo or a check begun anew
+            self.tries[row.task_id] = 0
         self._expect(stand.status == old, row, f"task was {stand.status}")
         self._expect(TaskStatus(new) in TASK_TRANSITIONS[TaskStatus(old)], row, "not in the table")
         if new == "running":
@@ -90,14 +93,30 @@ class Replay:
         stand.status, stand.reason = new, str(details.get("reason", ""))
 
     def _start(self, row: LogRow, old: str) -> None:
-        task = self.flow.tasks[row.task_id]
-        self._expect(self.instance == "running", row, f"started while the instance is {self.instance}")
-        if old == "pending":
+        task = self.flow.specs[row.task_id]
+        expected = "compensating" if task.kind is Kind.UNDO else "running"
+        self._expect(self.instance == expected, row, f"started while the instance is {self.instance}")
+        if task.kind is Kind.UNDO:
+            self._undo(row, task)
+        elif task.kind is Kind.FORWARD and old == "pending":
             self._expect(self._join(row.task_id) == "run", row, "started before its join holds")
         self.attempts[row.task_id] = self.attempts.get(row.task_id, 0) + 1
         self._expect(row.details["attempt"] == self.attempts[row.task_id], row, "attempts are not numbered in order")
         self.tries[row.task_id] = self.tries.get(row.task_id, 0) + 1
         self._expect(self.tries[row.task_id] <= _limit(task), row, f"more than {_limit(task)} attempts")
+
+    def _undo(self, row: LogRow, undo: CompiledTask) -> None:
+        """Section 6: in reverse order of dependency, and only what is to be undone."""
+        self._expect(self.tasks[undo.of].status == "compensating", row, "its task is not to be undone")
+        later, found = [undo.of], {undo.of}
+        while later:
+            for dependent in self.flow.dependents[later.pop()]:
+                if dependent not in found:
+                    found.add(dependent)
+                    later.append(dependent)
+        found.discard(undo.of)
+        waiting = [other for other in found if self.tasks.get(other, Stand()).status == "compensating"]
+        self._expect(not waiting, row, f"undone before {waiting}")
 
     def _join(self, task_id: str) -> str:
         task = self.flow.tasks[task_id]
@@ -113,7 +132,9 @@ class Replay:
 
 
 def _limit(task: CompiledTask) -> int:
-    """Under `manual` only unknown outcomes are tried again by rule, and those count too."""
+    """Under `manual` only unknown outcomes are tried again by rule, and those count too; a check has no first try."""
+    if task.kind is Kind.CHECK:
+        return task.retry.max_attempts
     return 1 if task.retry.strategy is Strategy.NO_RETRY else 1 + task.retry.max_attempts
 
 
@@ -130,7 +151,7 @@ def check_rows(rows: MemoryRows) -> None:
     running = {task_id for task_id, task in rows.tasks.items() if task.status is TaskStatus.RUNNING}
     _same(rows, "open attempts", running, {row.task_id for row in rows.open_attempts})
     unknown = {task_id for task_id, task in rows.tasks.items() if task.status is TaskStatus.UNKNOWN}
-    _same(rows, "tasks left unknown", set(), unknown)
+    _same(rows, "tasks left unknown without a check", set(), {name for name in unknown if not _is_asked(rows, name)})
     for key, row in rows.attempts.items():
         if row.status != "started" and row.ended_at is None:
             raise Violation(f"{rows.id} attempt {key} {row.status} without an end")
@@ -138,9 +159,17 @@ def check_rows(rows: MemoryRows) -> None:
         _check_rest(rows)
 
 
+def _is_asked(rows: MemoryRows, task_id: str) -> bool:
+    check = rows.flow.tasks[task_id].check
+    asking = (TaskStatus.RETRYING, TaskStatus.RUNNING)
+    return check is not None and check.id in rows.tasks and rows.tasks[check.id].status in asking
+
+
 def _check_exceptions(rows: MemoryRows, task_id: str) -> None:
     """What has failed for good is open until somebody deals with it; what is well, or not yet due, is not."""
     task = rows.tasks[task_id]
+    if rows.flow.specs[task_id].kind is Kind.CHECK or task.status is TaskStatus.COMPENSATING:
+        return  # a check's doubt is told on its task; what is being undone has failed until it is
     mine = [row for row in rows.exceptions.values() if row["task_id"] == task_id]
     states = {row["state"] for row in mine}
     if task.status is TaskStatus.FAILED:
@@ -162,7 +191,7 @@ def _check_rest(rows: MemoryRows) -> None:
     waiting = [task_id for task_id, task in rows.tasks.items() if task.status is TaskStatus.RETRYING]
     if waiting and rows.status is not InstanceStatus.PAUSED:
         raise Violation(f"{rows.id} is {rows.status} and {waiting} still wait for a retry")
-    held = rows.status is InstanceStatus.FAILED and not rows.columns["closed"]
+    held = rows.status in (InstanceStatus.FAILED, InstanceStatus.COMPENSATING) and not rows.columns["closed"]
     _same(rows, "needs_attention", held, rows.columns["needs_attention"])
     if rows.status is InstanceStatus.PAUSED:
         return
@@ -171,6 +200,8 @@ def _check_rest(rows: MemoryRows) -> None:
         raise Violation(f"{rows.id} has failed and does not say why")
     if rows.status is InstanceStatus.SUCCESS:
         _check_success(rows)
+    if rows.status is InstanceStatus.COMPENSATED:
+        _check_compensated(rows)
 
 
 def _check_success(rows: MemoryRows) -> None:
@@ -179,6 +210,21 @@ def _check_success(rows: MemoryRows) -> None:
         status = "pending" if task is None else str(task.status)
         if status not in ("success", "skipped") and not (status == "failed" and spec.optional):
             raise Violation(f"{rows.id} succeeded although {task_id} is {status}")
+
+
+def _check_compensated(rows: MemoryRows) -> None:
+    """Whatever took effect and can be undone was, but for what a person left in place; nothing is asked of anybody."""
+    for task_id, spec in rows.flow.tasks.items():
+        task = rows.tasks.get(task_id)
+        if spec.undo is None or task is None:
+            continue
+        undo = rows.tasks.get(spec.undo.id)
+        left = undo is not None and undo.status is TaskStatus.SKIPPED
+        done = task.status is TaskStatus.SUCCESS or (task.error is not None and task.error.type == UNKNOWN_OUTCOME)
+        if done and not left and task.status is not TaskStatus.COMPENSATED:
+            raise Violation(f"{rows.id} is compensated although {task_id} is {task.status}")
+    if still := [row["task_id"] for row in rows.exceptions.values() if row["state"] not in ("resolved", "ignored")]:
+        raise Violation(f"{rows.id} is compensated and has open exceptions: {still}")
 
 
 def _same(rows: MemoryRows, what: str, expected: object, found: object) -> None:

@@ -7,7 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from execution.domain.outcome import Failure, Outcome, Result, Sort
+from execution.domain.states import InstanceStatus
 from execution.engine.state import PlannedCall
+from flows.domain.compiled import Kind
+from flows.domain.errands import kind_of, task_of
 from tests.simulation.history import Violation
 from tests.simulation.store import MemoryStore
 
@@ -30,6 +33,7 @@ class Target:
     effects: Counter[tuple[str, str]] = field(default_factory=Counter)  # by instance and task
     by_run: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     keys: set[str] = field(default_factory=set)
+    undone: set[str] = field(default_factory=set)  # forward keys that must not be applied any more
     seen: int = 0
 
     def receive(self, instance_id: str, call: PlannedCall) -> tuple[Outcome, float]:
@@ -39,6 +43,8 @@ class Target:
         if row is None or row.key != call.key:
             raise Violation(f"{instance_id}:{call.task_id} attempt {call.attempt} had an effect before its row")
         delay = self.rng.expovariate(5)
+        if kind_of(call.task_id) is Kind.CHECK and self.rng.random() >= self.sour:
+            return Result(value={"done": self._asked(instance_id, task_of(call.task_id))}), delay
         if self.rng.random() >= self.sour:
             return self._apply(instance_id, call), delay
         kind = self.rng.randrange(5)
@@ -52,20 +58,45 @@ class Target:
             return LOST, 1e9  # neither applied nor answered
         return self._apply(instance_id, call), delay + 12  # it answers after everybody has gone
 
+    def _asked(self, instance_id: str, task_id: str) -> str:
+        """The truth, or that nothing is known yet."""
+        if self.rng.random() < 0.3:
+            return "?"
+        return "yes" if self.effects[instance_id, task_id] else "no"
+
     def _apply(self, instance_id: str, call: PlannedCall) -> Outcome:
-        if call.task_id in self.honours:
+        if kind_of(call.task_id) is Kind.CHECK:
+            return Result(value={"done": "?"})
+        if task_of(call.task_id) in self.honours:
             if call.key in self.keys:
                 return Result(value={"again": True})
+            if call.key in self.undone:
+                return NO  # it comes after its undo
             self.keys.add(call.key)
+            if call.undoes is not None and call.undoes.key not in self.keys:
+                self.undone.add(call.undoes.key)
+                return Result(value={"empty": True})
         self.effects[instance_id, call.task_id] += 1
         self.by_run[instance_id, call.task_id, call.run] += 1
         return Result(value={"done": call.task_id})
 
+    def _check_balance(self) -> None:
+        """Where everything was undone, a target that knows its calls again has nothing left of them."""
+        for (instance_id, task_id), count in self.effects.items():
+            row = self.store.rows[instance_id]
+            undo = row.flow.specs.get(f"{task_id}.undo")
+            if row.status is not InstanceStatus.COMPENSATED or undo is None or task_id not in self.honours:
+                continue
+            by_person = any(name in row.tasks and row.tasks[name].skip_reason for name in (task_id, undo.id))
+            if not by_person and self.effects[instance_id, undo.id] != count:
+                raise Violation(f"{instance_id}:{task_id} was applied {count} times and not undone as often")
+
     def check(self) -> None:
         """Nothing was done twice that a key or an `unknown` attempt does not explain."""
         for (instance_id, task_id, run), count in self.by_run.items():
-            if task_id in self.honours and count > 1:
+            if task_of(task_id) in self.honours and count > 1:
                 raise Violation(f"{instance_id}:{task_id} run {run} was applied {count} times under several keys")
+        self._check_balance()
         runs = Counter((instance_id, task_id) for instance_id, task_id, _ in self.by_run)
         for (instance_id, task_id), count in runs.items():
             if count > 1:  # a new key went out while an attempt under the old one might have been applied

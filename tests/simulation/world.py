@@ -13,10 +13,10 @@ from execution.domain.outcome import Outcome, Result
 from execution.engine import core
 from execution.engine.events import Acts, Claimed
 from execution.engine.state import Act
-from flows.domain.compiled import CompiledFlow, Jitter, OnFailure, RetryPolicy, Strategy
+from flows.domain.compiled import CompiledFlow, Jitter, OnFailure, OnUnknown, RetryPolicy, Scope, Strategy
 from retries.port import RetryPort
 from tests.fakes.clock import START
-from tests.fakes.compiled import make_flow
+from tests.fakes.compiled import ASKED, make_flow
 from tests.simulation.driver import Driver
 from tests.simulation.history import Violation, check_rows
 from tests.simulation.store import MemoryStore
@@ -168,7 +168,7 @@ class World:
         if self.store.rows[instance_id].status == "paused" and rng.random() < 0.7:
             name = "resume"
         elif rng.random() < 0.5:
-            name = rng.choice(["pause", "retry", "retry", "cancel", "close"])
+            name = rng.choice(["pause", "retry", "retry", "cancel", "close", "compensate", "compensate"])
             payload = {"force": True} if rng.random() < 0.3 else {}
         else:
             name, task_id = rng.choice(["retry", "retry", "skip", "mark_success"]), self._random_task(instance_id)
@@ -180,7 +180,7 @@ class World:
     def _random_task(self, instance_id: str) -> str:
         """Operators look at what failed more often than at the rest."""
         failed = [task.task_id for task in self.store.rows[instance_id].tasks.values() if task.status == "failed"]
-        return self.rng.choice(failed if failed and self.rng.random() < 0.8 else list(self.flow.tasks))
+        return self.rng.choice(failed if failed and self.rng.random() < 0.8 else list(self.flow.specs))
 
     def _hold(self, instance_id: str, act: Act | None) -> bool:
         """As `services.act` does it: what is asked already goes first. False: a driver has it, or it is asked."""
@@ -220,6 +220,10 @@ class World:
                 raise Violation(f"act {action_id} ({action.act.act} on {action.instance_id}) was never decided")
 
 
+def _says(word: str) -> Callable[[Scope], bool]:
+    return lambda scope: isinstance(scope["result"], dict) and scope["result"].get("done") == word
+
+
 def random_flow(rng: random.Random) -> CompiledFlow:
     """One to six tasks; now and then a deadline, a condition, an odd join."""
     tasks: dict[str, dict[str, Any]] = {}
@@ -232,11 +236,16 @@ def random_flow(rng: random.Random) -> CompiledFlow:
         if rng.random() < 0.15:
             options["when"] = lambda _scope: False
         if rng.random() < 0.2:
-            options["on_failure"] = OnFailure.FAIL
+            options["on_failure"] = rng.choice([OnFailure.FAIL, OnFailure.HOLD])
+        if rng.random() < 0.5:
+            options["undo"] = {"retry": RetryPolicy(strategy=Strategy.AUTO, max_attempts=3, interval=1)}
+        if rng.random() < 0.25:
+            options["check"] = {"retry": ASKED, "success_when": _says("yes"), "failed_when": _says("no")}
+            options["on_unknown"] = OnUnknown.CHECK
         tasks[f"t{number}"] = options
     return make_flow(
         tasks,
-        on_failure=rng.choice([OnFailure.HOLD, OnFailure.HOLD, OnFailure.FAIL]),
+        on_failure=rng.choice([OnFailure.HOLD, OnFailure.COMPENSATE, OnFailure.COMPENSATE, OnFailure.FAIL]),
         max_parallel=rng.choice([None, None, 1, 2]),
         timeout_seconds=rng.choice([None, None, None, 15.0]),
     )

@@ -124,10 +124,14 @@ def _failed(session: Session, error: Exception) -> Exception:
 
 
 def _write_once(session: Session, config: DbConfig, call: Call) -> Value:
-    key = barrier_key(call, config.operation)
+    undone = undone_key(config, call)
+    key = barrier_key(call, config.operation) if undone is None else (*undone[:2], undo_op(call))
     if not session.vendor.insert_barrier(session.connection, key):
         return _stored(session, key)
-    value = _write(session, config)
+    if undone is not None and _never_happened(session, undone):
+        value: Value = {"affected": 0, "empty": True}
+    else:
+        value = _write(session, config)
     mark = session.vendor.dialect.mark
     session.vendor.run(
         session.connection,
@@ -141,11 +145,46 @@ def _write_once(session: Session, config: DbConfig, call: Call) -> Value:
 
 def barrier_key(call: Call, operation: str) -> tuple[str, str, str]:
     """(gid, branch, op): the idempotency key, the task with its run, the operation."""
-    gid = call.key if len(call.key) <= _KEY_LENGTH else sha256(call.key.encode()).hexdigest()
-    return gid, f"{call.task_id}:r{call.run}", operation
+    return gid(call.key), f"{call.task_id}:r{call.run}", operation
+
+
+def gid(key: str) -> str:
+    """A key as the barrier's column holds it."""
+    return key if len(key) <= _KEY_LENGTH else sha256(key.encode()).hexdigest()
+
+
+def undone_key(config: DbConfig, call: Call) -> tuple[str, str, str] | None:
+    """The barrier row of the call that this one undoes, where that call kept one in this very database."""
+    undoes = call.undoes
+    if undoes is None or undoes.type != "db":
+        return None
+    operation = str(undoes.config.get("operation", ""))
+    if operation == "select" or undoes.config.get("connection", "default") != config.connection:
+        return None
+    return gid(undoes.key), f"{undoes.task_id}:r{undoes.run}", operation
+
+
+def undo_op(call: Call) -> str:
+    """One undo of a call, and one more for each time a person changes it."""
+    return "undo" if call.run == 1 else f"undo:r{call.run}"
+
+
+def _never_happened(session: Session, key: tuple[str, str, str]) -> bool:
+    """Whether there is nothing to undo. Then its row is taken here, and the call that comes too late finds it so."""
+    return session.vendor.insert_barrier(session.connection, key) or _result(session, key) is None
 
 
 def _stored(session: Session, key: tuple[str, str, str]) -> Value:
+    stored = _result(session, key)
+    if stored is None:
+        raise TaskFailed(
+            Sort.REFUSED, "DB_UNDONE", text("It was undone before it arrived, so it is not done any more.")
+        )
+    value: Value = json.loads_stored(stored)
+    return value
+
+
+def _result(session: Session, key: tuple[str, str, str]) -> str | None:
     mark = session.vendor.dialect.mark
     row = session.vendor.run(
         session.connection,
@@ -154,8 +193,8 @@ def _stored(session: Session, key: tuple[str, str, str]) -> Value:
             key,
         ),
     ).fetchone()
-    value: Value = json.loads_stored(row[0])
-    return value
+    stored: str | None = row[0]
+    return stored
 
 
 def _write(session: Session, config: DbConfig) -> Value:

@@ -139,7 +139,7 @@ def ended_task_row(instance_id: str, task: TaskState) -> list[Any]:
 
 
 def task_row(instance_id: str, task: TaskState, flow: CompiledFlow) -> list[Any]:
-    spec = flow.tasks[task.task_id]
+    spec = flow.specs[task.task_id]
     error = task.error or NO_ERROR
     return [
         f"{instance_id}:{task.task_id}",

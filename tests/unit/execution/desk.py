@@ -209,10 +209,10 @@ def _check_reload(desk: Desk, live: InstanceState) -> None:
     assert (loaded.plan.open, loaded.plan.failed) == (live.plan.open, live.plan.failed)
     assert loaded.scope == live.scope
     assert loads_stored(json.dumps(loaded.scope, default=str)) is not None
-    if live.status is not InstanceStatus.RUNNING:
+    if live.status not in (InstanceStatus.RUNNING, InstanceStatus.COMPENSATING):
         assert core.startable(live) == []
         return
-    if live.stop is None or live.stop["code"] != "INSTANCE_TIMEOUT":
+    if live.status is InstanceStatus.RUNNING and (live.stop is None or live.stop["code"] != "INSTANCE_TIMEOUT"):
         assert (loaded.stop is None) == (live.stop is None)
     if live.in_flight or live.waiting_act is not None:
         return
@@ -220,8 +220,13 @@ def _check_reload(desk: Desk, live: InstanceState) -> None:
     core.step(loaded, Claimed(), now=desk.clock.now(), rng=random.Random(1), port=desk.port)
     assert loaded.status is live.status
     due = {task_id for task_id, at in live.timers.items() if at <= desk.clock.now()}
-    assert set(loaded.plan.ready) == set(live.plan.ready) | due
+    if live.may_start:
+        assert set(loaded.plan.ready) == set(live.plan.ready) | {
+            task_id for task_id in due if task_id in desk.flow.tasks
+        }
     assert set(loaded.timers) == set(live.timers) - due
+    if live.may_run_errands:
+        assert set(loaded.errands) == set(live.errands) | {task_id for task_id in due if task_id not in desk.flow.tasks}
     assert loaded.may_start == live.may_start
     assert rows == desk.rows.tasks
 

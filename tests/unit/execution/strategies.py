@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
 
-from flows.domain.compiled import CompiledFlow, Jitter, OnFailure, RetryPolicy, Strategy
-from tests.fakes.compiled import make_flow
+from flows.domain.compiled import CompiledFlow, Jitter, OnFailure, OnUnknown, RetryPolicy, Scope, Strategy
+from tests.fakes.compiled import ASKED, make_flow
 
 CONDITIONS = {
     "true": lambda _scope: True,
     "false": lambda _scope: False,
     "broken": lambda scope: scope["params"]["missing"],
 }
+
+
+def _says(word: str) -> Callable[[Scope], bool]:
+    return lambda scope: scope["result"].get("done") == word
 
 
 def policies() -> st.SearchStrategy[RetryPolicy]:
@@ -34,7 +39,14 @@ def policies() -> st.SearchStrategy[RetryPolicy]:
 def tasks(draw: st.DrawFn, earlier: list[str]) -> dict[str, Any]:
     after = draw(st.lists(st.sampled_from(earlier), unique=True, max_size=4)) if earlier else []
     options: dict[str, Any] = {"after": after, "retry": draw(policies())}
-    options["on_failure"] = draw(st.sampled_from([OnFailure.HOLD, OnFailure.HOLD, OnFailure.FAIL]))
+    options["on_failure"] = draw(
+        st.sampled_from([OnFailure.HOLD, OnFailure.HOLD, OnFailure.COMPENSATE, OnFailure.FAIL])
+    )
+    if draw(st.booleans()):
+        options["undo"] = {"retry": draw(policies())}
+    if draw(st.integers(0, 2)) == 0:
+        options["check"] = {"retry": ASKED, "success_when": _says("yes"), "failed_when": _says("no")}
+        options["on_unknown"] = draw(st.sampled_from(OnUnknown))
     options["optional"] = draw(st.sampled_from([False, False, False, True]))
     if after:
         options["join"] = draw(st.sampled_from(["all", "all", "any", *range(1, len(after) + 1)]))
@@ -53,7 +65,7 @@ def flows(draw: st.DrawFn) -> CompiledFlow:
         made[f"t{number}"] = draw(tasks(list(made)))
     return make_flow(
         made,
-        on_failure=draw(st.sampled_from([OnFailure.HOLD, OnFailure.HOLD, OnFailure.FAIL])),
+        on_failure=draw(st.sampled_from([OnFailure.HOLD, OnFailure.COMPENSATE, OnFailure.FAIL])),
         max_parallel=draw(st.sampled_from([None, None, 1, 2])),
         timeout_seconds=draw(st.sampled_from([None, None, 40.0])),
     )

@@ -113,7 +113,10 @@ def test_it_does_or_refuses_every_act_in_every_state(make: Callable[[], Desk], a
 
 
 def test_it_knows_its_acts() -> None:
-    assert {"retry", "skip", "mark_success", "cancel", "pause", "resume", "close"} == KNOWN_ACTS
+    assert {
+        *("retry", "rerun", "skip", "mark_success", "compensate"),
+        *("cancel", "pause", "resume", "close"),
+    } == KNOWN_ACTS
 
 
 def test_it_refuses_an_act_it_does_not_know() -> None:

@@ -107,7 +107,7 @@ def test_it_fails_a_task_whose_answer_cannot_be_judged(field: str) -> None:
     assert desk.play(a=Result(value={"kept": 1})) is FAILED
     row = desk.attempt("a")
     assert row.error is not None
-    assert row.error.type == "ExpressionError"
+    assert row.error.type == "UnreadableAnswer"
     assert row.error.message.startswith(f"{field}: ")
     assert row.response == {"kept": 1}
     assert desk.rows.tasks["a"].attempt == 1

@@ -18,16 +18,22 @@ from execution.domain.states import (
 
 INSTANCE = {
     "pending": "running paused cancelled failed",
-    "running": "success failed paused cancelled",
-    "failed": "running cancelled",
-    "paused": "pending running failed cancelled",
+    "running": "success failed paused cancelled compensating",
+    "failed": "running cancelled compensating",
+    "paused": "pending running failed cancelled compensating",
+    "compensating": "compensated failed paused",
 }
 TASK = {
-    "pending": "running skipped failed cancelled success",
+    "pending": "running retrying skipped failed cancelled success",
     "running": "success failed retrying unknown cancelled",
-    "retrying": "running failed skipped success cancelled",
-    "unknown": "retrying failed success skipped cancelled",
-    "failed": "running retrying pending skipped success cancelled",
+    "retrying": "running pending failed skipped success cancelled unknown compensating",
+    "unknown": "retrying failed success skipped cancelled compensating",
+    "failed": "running retrying pending unknown skipped success cancelled compensating compensated",
+    "success": "pending compensating compensated",
+    "skipped": "pending",
+    "cancelled": "pending",
+    "compensating": "compensated success failed",
+    "compensated": "pending",
 }
 
 

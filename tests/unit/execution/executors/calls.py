@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from execution.executors.base import Call
+from execution.executors.base import Call, Undone
 
 
 def call(
@@ -18,6 +18,7 @@ def call(
     attempt: int = 1,
     run: int = 1,
     task_id: str = "task",
+    undoes: Undone | None = None,
 ) -> Call:
     return Call(
         instance_id="order-1",
@@ -29,4 +30,5 @@ def call(
         input={} if given is None else given,
         deadline=time.monotonic() + timeout,
         request_id="request-7",
+        undoes=undoes,
     )
