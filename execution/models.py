@@ -70,6 +70,7 @@ class Instance(models.Model):
             ("skip_task", _("Can skip tasks")),
             ("mark_task_success", _("Can mark tasks as successful")),
             ("cancel_instance", _("Can cancel, pause and resume instances")),
+            ("compensate_instance", _("Can have instances undone")),
         ]
         default_permissions = ("view",)
 

@@ -24,6 +24,7 @@ _OPERATING: Final = (
     "skip_task",
     "mark_task_success",
     "cancel_instance",
+    "compensate_instance",
     "handle_exception",
     "bulk_operate",
 )

@@ -89,6 +89,7 @@ SKIP_REASONS: Final[Mapping[str, Any]] = {
     "condition": pgettext_lazy("skip reason", "its condition was false"),
     "branch": pgettext_lazy("skip reason", "its branch was not taken"),
     "operator": pgettext_lazy("skip reason", "skipped by a person"),
+    "marked": pgettext_lazy("skip reason", "stated by a person"),
 }
 
 # Words of the execution log and of the operations log; others show as they are.
@@ -112,6 +113,16 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "reopen": pgettext_lazy("log", "taken up again"),
     "reset": pgettext_lazy("log", "reset"),
     "running": pgettext_lazy("log", "running"),
+    "rerun": pgettext_lazy("log", "run again from here"),
+    "compensate": pgettext_lazy("log", "to be undone"),
+    "compensated": pgettext_lazy("log", "undone"),
+    "partly_compensated": pgettext_lazy("log", "a part is undone"),
+    "left": pgettext_lazy("log", "left as it is"),
+    "attention": pgettext_lazy("log", "needs a person"),
+    "check_later": pgettext_lazy("log", "will be asked"),
+    "check_answered": pgettext_lazy("log", "the check answered"),
+    "check_undecided": pgettext_lazy("log", "the check did not settle it"),
+    "ask_now": pgettext_lazy("log", "asked at once by a person"),
     "create_flow": pgettext_lazy("log", "made a flow"),
     "save_draft": pgettext_lazy("log", "saved a draft"),
     "save_version": pgettext_lazy("log", "saved a version"),

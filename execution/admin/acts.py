@@ -13,6 +13,7 @@ from disttask_project.kernel import json
 from disttask_project.kernel.errors import InvalidInput
 from execution.models import Instance
 from execution.selectors.run_page import RunTask
+from flows.domain.compiled import Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,56 @@ SKIP: Final = Offer(
     icon="skip",
     needs_reason=True,
 )
+RERUN: Final = Offer(
+    act="rerun",
+    label=_("Retry from here"),
+    hint=_("Runs this task and everything after it once more, each with a new idempotency key. Nothing is undone."),
+    permission="execution.retry_instance",
+    icon="retry",
+    needs_reason=True,
+)
+ASK_NOW: Final = Offer(
+    act="retry",
+    label=_("Ask now"),
+    hint=_("Asks the target at once whether the call took effect, instead of waiting for the next time."),
+    permission="execution.retry_instance",
+    icon="question",
+    needs_reason=False,
+    tone="main",
+)
+RETRY_UNDO: Final = Offer(
+    act="retry",
+    label=_("Retry the undo"),
+    hint=_("Sends the undo once more with the same input and the same idempotency key."),
+    permission="execution.retry_instance",
+    icon="retry",
+    needs_reason=False,
+    tone="main",
+)
+MARK_UNDONE: Final = Offer(
+    act="mark_success",
+    label=_("Mark as undone"),
+    hint=_("It was undone outside: what came before it is undone next."),
+    permission="execution.mark_task_success",
+    icon="check",
+    needs_reason=True,
+)
+SKIP_UNDO: Final = Offer(
+    act="skip",
+    label=_("Leave as it is"),
+    hint=_("The effect of this task stays in place; what came before it is undone all the same."),
+    permission="execution.skip_task",
+    icon="skip",
+    needs_reason=True,
+)
+COMPENSATE: Final = Offer(
+    act="compensate",
+    label=_("Undo…"),
+    hint=_("Shows what would be undone, in which order, before anything happens."),
+    permission="execution.compensate_instance",
+    icon="undo",
+    needs_reason=True,
+)
 PAUSE: Final = Offer(
     act="pause",
     label=_("Pause"),
@@ -105,26 +156,47 @@ CANCEL: Final = Offer(
     tone="danger",
 )
 
-OFFERS: Final = {offer.act: offer for offer in (RETRY, RETRY_CHANGED, MARK_SUCCESS, SKIP, PAUSE, RESUME, CLOSE, CANCEL)}
+OFFERS: Final = {
+    offer.act: offer
+    for offer in (RETRY, RETRY_CHANGED, RERUN, MARK_SUCCESS, SKIP, COMPENSATE, PAUSE, RESUME, CLOSE, CANCEL)
+}
 
 
 def task_offers(instance: Instance, task: RunTask, may: Callable[[str], bool]) -> list[Offer]:
     """What can be done about a task that failed, waits for its retry, or whose outcome nobody knows."""
     if instance.closed or not task.is_problem or instance.status in ("success", "cancelled", "compensated"):
         return []
-    return [offer for offer in (RETRY, RETRY_CHANGED, MARK_SUCCESS, SKIP) if may(offer.permission)]
+    offers: Sequence[Offer] = (RETRY, RETRY_CHANGED, MARK_SUCCESS, SKIP)
+    if task.row.kind == Kind.UNDO:
+        offers = (RETRY_UNDO, RETRY_CHANGED, MARK_UNDONE, SKIP_UNDO)
+    elif instance.status == "compensating":
+        return []  # only its undo can be acted on
+    elif task.status == "unknown":
+        offers = (ASK_NOW, MARK_SUCCESS, SKIP)
+    return [offer for offer in offers if may(offer.permission)]
+
+
+def rerun_offer(instance: Instance, task: RunTask, may: Callable[[str], bool]) -> Offer | None:
+    """ "Retry from here" at a task that has ended, while its instance is open and not being undone."""
+    if instance.closed or instance.status not in ("failed", "paused", "running") or task.row.kind != Kind.FORWARD:
+        return None
+    ended = task.status in ("success", "skipped", "failed", "compensated", "cancelled")
+    return RERUN if ended and task.row.error_type != "UnknownOutcome" and may(RERUN.permission) else None
 
 
 def instance_offers(instance: Instance, may: Callable[[str], bool]) -> list[Offer]:
     """What can be done with the whole instance in its state."""
     if instance.closed:
         return []
-    by_status = {
+    by_status: dict[str, Sequence[Offer]] = {
         "pending": (PAUSE, CANCEL),
-        "running": (PAUSE, CANCEL),
-        "paused": (RESUME, CANCEL),
-        "failed": (CLOSE, CANCEL),
+        "running": (PAUSE, COMPENSATE, CANCEL),
+        "paused": (RESUME, COMPENSATE, CANCEL),
+        "failed": (COMPENSATE, CLOSE, CANCEL),
+        "compensating": (PAUSE,),
     }
+    if instance.paused_from == "compensating":
+        by_status["paused"] = (RESUME,)
     return [offer for offer in by_status.get(instance.status, ()) if may(offer.permission)]
 
 

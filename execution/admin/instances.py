@@ -23,6 +23,7 @@ from disttask_project.kernel.errors import DisttaskError, NotFound
 from disttask_project.kernel.ids import INSTANCE_ID
 from execution.admin import run_context
 from execution.admin.acts import ActForm
+from execution.admin.compensating import compensate_view
 from execution.admin.perform import perform
 from execution.admin.starting import start_view
 from execution.models import Instance, Task
@@ -83,6 +84,7 @@ class InstanceAdmin(ConsoleAdmin):
             self.route("<str:instance_id>/live/", self.live_view, "live"),
             self.route("<str:instance_id>/act/", self.act_view, "act"),
             self.route("<str:instance_id>/attempts/<str:task_id>/", self.attempts_view, "attempts"),
+            self.route("<str:instance_id>/compensate/", self.compensate_view, "compensate"),
             self.route("<str:instance_id>/change-input/<str:task_id>/", self.change_input_view, "change_input"),
             *super().get_urls(),
         ]
@@ -152,6 +154,10 @@ class InstanceAdmin(ConsoleAdmin):
             raise PermissionDenied
         instance, task = _found(instance_id, task_id)
         return self._input_page(request, instance, task, errors={}, posted=None)
+
+    def compensate_view(self, request: HttpRequest, instance_id: str) -> HttpResponse:
+        """What would be undone, step by step, to be looked at and narrowed before anything happens."""
+        return compensate_view(self, request, instance_id)
 
     def act_view(self, request: HttpRequest, instance_id: str) -> HttpResponse:
         """One act, through the service; whoever lost a race is told who won."""

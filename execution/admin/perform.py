@@ -45,6 +45,8 @@ def _told(answer: ActAnswer) -> tuple[int, str]:
         "retry": _("Retry: the task is due now."),
         "skip": _("Skipped. The flow goes on."),
         "mark_success": _("Marked as successful. The flow goes on."),
+        "rerun": _("It runs again from here."),
+        "compensate": _("It is being undone."),
         "pause": _("Paused."),
         "resume": _("Resumed."),
         "cancel": _("Cancelled."),

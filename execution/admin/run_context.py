@@ -13,12 +13,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from disttask_project.console.labels import action_word, look
-from execution.admin.acts import Offer, instance_offers, task_offers
+from execution.admin.acts import Offer, instance_offers, rerun_offer, task_offers
 from execution.admin.graph import graph_of
 from execution.admin.timeline import timeline_of
 from execution.domain.states import InstanceStatus
 from execution.models import Attempt
 from execution.selectors.run_page import Run, RunTask, attempt
+from flows.domain.compiled import Kind
 
 # More causes than this are listed by name only: the first ones decide what to do.
 FULL_CAUSES: Final = 3
@@ -36,6 +37,7 @@ class Cause:
     tries_max: int
     offers: Sequence[Offer]
     exception_url: str
+    check: RunTask | None = None  # what is asked about a task of which nobody knows whether it took effect
 
 
 def build(run: Run, request: HttpRequest) -> dict[str, Any]:
@@ -59,6 +61,7 @@ def build(run: Run, request: HttpRequest) -> dict[str, Any]:
         "graph_on_request": not draw,
         "timeline": timeline_of(run),
         "task_rows": rows,
+        "reruns": {task.task_id: offer for task in rows if (offer := rerun_offer(run.instance, task, may))},
         "tasks_hidden": len(run.tasks) - len(rows),
         "chosen": task,
         "handover": handover(run, problems, request),
@@ -109,6 +112,9 @@ def _cause(run: Run, task: RunTask, may: Callable[[str], bool]) -> Cause:
         tries_max=row.max_retry + 1,
         offers=task_offers(run.instance, task, may),
         exception_url=_exception_url(run, task),
+        check=next(
+            (other for other in run.tasks if other.row.kind == Kind.CHECK and other.row.of == task.task_id), None
+        ),
     )
 
 

@@ -108,6 +108,29 @@ class Resume(ActView):
         return acts.resume(instance_id=instance_id, actor=self.actor(), **body)
 
 
+class Rerun(ActView):
+    """Run a task and everything after it once more, each as a new run with a new key."""
+
+    summaries: ClassVar[Mapping[str, str]] = {"POST": "Retry from here"}
+    permissions: ClassVar[Mapping[str, str]] = {"POST": "execution.retry_instance"}
+    bodies: ClassVar[Mapping[str, Spec]] = {"POST": specs.RERUN}
+
+    def perform(self, body: Mapping[str, Any], instance_id: str, task_id: str) -> ActAnswer:
+        return acts.rerun(instance_id=instance_id, task_id=task_id, actor=self.actor(), **body)
+
+
+class Compensate(ActView):
+    """Undo what was done, in reverse order: all of it, or some tasks."""
+
+    summaries: ClassVar[Mapping[str, str]] = {"POST": "Compensate a transaction"}
+    permissions: ClassVar[Mapping[str, str]] = {"POST": "execution.compensate_instance"}
+    bodies: ClassVar[Mapping[str, Spec]] = {"POST": specs.COMPENSATE}
+
+    def perform(self, body: Mapping[str, Any], instance_id: str, task_id: str) -> ActAnswer:
+        given = {key: value for key, value in body.items() if value is not None}
+        return acts.compensate(instance_id=instance_id, actor=self.actor(), **given)
+
+
 class Close(ActView):
     """Accept a failure as final."""
 

@@ -15,7 +15,7 @@ from disttask_project.api.listing import whole
 from disttask_project.api.shapes import list_of
 from disttask_project.api.views import ApiView
 from execution.api import shapes, specs
-from execution.selectors import diagnosis, instances, plain, tasks, timeline
+from execution.selectors import compensation, diagnosis, instances, plain, tasks, timeline
 from flows.api.graphs import GRAPH, RAW, drawn
 from flows.selectors import version_graph
 
@@ -44,6 +44,19 @@ class Diagnosis(ApiView):
                 "waiting": None if waiting is None else plain.waiting(waiting),
             }
         )
+
+
+class CompensationPlan(ApiView):
+    """What `compensate` would undo now, step by step; what has nothing to undo; what stands in the way."""
+
+    tag = "transactions"
+    summaries: ClassVar[Mapping[str, str]] = {"GET": "Show what would be undone"}
+    permissions: ClassVar[Mapping[str, str]] = {"GET": VIEW}
+    answers: ClassVar[Mapping[str, Any]] = {"GET": shapes.COMPENSATION_PLAN}
+
+    def get(self, request: Request, instance_id: str) -> Response:
+        self.query()
+        return Response(plain.compensation_plan(compensation.plan(tasks.instance_detail(instance_id))))
 
 
 class Timeline(ApiView):

@@ -45,6 +45,8 @@ TASK: Final = define(
     run="integer",
     max_retry="integer",
     depends_on="names",
+    kind="string",
+    of="string",
     next_at="time?",
     started_at="time?",
     completed_at="time?",
@@ -149,6 +151,30 @@ DIAGNOSIS: Final = define(
     needs_attention="boolean",
     cause={"anyOf": [CAUSE, {"type": "null"}]},
     waiting={"anyOf": [WAITING, {"type": "null"}]},
+)
+UNDO: Final = define(
+    "Undo",
+    task_id="string",
+    undo_id="string",
+    name="string",
+    task_name="string",
+    type="string",
+    step="integer",
+    config="object?",
+    input="any",
+    input_problem="string",
+    outcome_unknown="boolean",
+    status="string",
+)
+NOTHING_TO_UNDO: Final = define("NothingToUndo", task_id="string", name="string", status="string")
+COMPENSATION_PLAN: Final = define(
+    "CompensationPlan",
+    instance_id="string",
+    status="string",
+    ready="boolean",
+    why_not="string",
+    undo=array_of(UNDO),
+    nothing_to_undo=array_of(NOTHING_TO_UNDO),
 )
 TASK_TYPE: Final = define(
     "TaskType",

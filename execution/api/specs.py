@@ -73,6 +73,17 @@ RETRY_TASK: Final[Spec] = {
     "input": Field(kind="object", description="input fields to change for the new run"),
     "config": Field(kind="object", description="config keys to change for the new run"),
 }
+RERUN: Final[Spec] = {
+    "reason": REQUIRED_REASON,
+    "input": Field(kind="object", description="input fields to change for the new run"),
+    "config": Field(kind="object", description="config keys to change for the new run"),
+}
+COMPENSATE: Final[Spec] = {
+    "reason": REQUIRED_REASON,
+    "tasks": Field(kind="array", max_length=10_000, description="only these; without it all that can be undone"),
+    "outside": Field(kind="array", max_length=10_000, description="these are undone already, by other hands"),
+    "inputs": Field(kind="object", description="by task: fields of the undo's input to change", example={}),
+}
 MARK_SUCCESS: Final[Spec] = {
     "reason": REQUIRED_REASON,
     "output": Field(kind="any", description="what dependents read as this task's output", example={}),

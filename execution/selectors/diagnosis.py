@@ -14,6 +14,8 @@ from execution.models import Attempt, Instance, OperatorAction
 from execution.selectors.instances import OPEN_EXCEPTIONS
 from execution.selectors.tasks import InstanceDetail, TaskView
 from execution.selectors.workers import alive_sessions
+from flows.domain.compiled import Kind
+from flows.domain.errands import kind_of
 
 # Where a call went, by the keys that an executor's config names it with, the most telling first.
 TARGET_KEYS: Final = (("url",), ("service", "method"), ("topic",), ("connection", "table"))
@@ -102,6 +104,10 @@ def waiting_reason(detail: InstanceDetail, *, now: datetime) -> Waiting | None:
         return Waiting(
             code="paused", message=text("Paused: nothing starts until somebody resumes it."), needs_person=True
         )
+    if instance.status == InstanceStatus.COMPENSATING and instance.needs_attention:
+        stuck = [task.task_id for task in detail.tasks if task.kind == Kind.UNDO and task.has_failed]
+        message = text("Could not be undone: {tasks}. A person must retry, skip or mark it.", tasks=_named(stuck))
+        return Waiting(code="undo_failed", message=message, task_ids=stuck, needs_person=True)
     if instance.status == InstanceStatus.FAILED:
         failed = [task.task_id for task in detail.tasks if task.has_failed]
         message = text("Waiting for a person: {tasks}.", tasks=_named(failed) or instance.pk)
@@ -143,7 +149,10 @@ def _culprit(detail: InstanceDetail) -> TaskView | None:
     """The task that decided the instance's status; else the first that failed, or that waits after a failure."""
     error = detail.instance.error
     decided = error.get("task_id") if isinstance(error, dict) else None
-    failing = [task for task in detail.tasks if task.error_code or task.error_message]
+    failing = [task for task in detail.tasks if (task.error_code or task.error_message) and task.kind != Kind.CHECK]
+    stuck = next((task for task in failing if task.kind == Kind.UNDO and task.has_failed), None)
+    if stuck is not None:
+        return stuck
     for task in failing:
         if decided and task.task_id == decided:
             return task
@@ -203,6 +212,8 @@ def _instance_cause(instance: Instance, error: Mapping[str, Any], open_ones: Seq
 def _mends(instance: Instance, task_id: str, *, unknown: bool) -> list[Mend]:
     if instance.closed or InstanceStatus(instance.status).is_terminal:
         return []
+    if instance.status == InstanceStatus.COMPENSATING and kind_of(task_id) is not Kind.UNDO:
+        return []  # what failed is being undone: only an undo can be acted on
     again = text("Tries the same call again under the same idempotency key.")
     if unknown:
         again = text("Nobody knows whether the last call took effect: find out at the target before you retry.")
@@ -224,7 +235,12 @@ def _mends(instance: Instance, task_id: str, *, unknown: bool) -> list[Mend]:
             ),
             _mend("skip", task_id, "skip_task", text("Leaves the task out; the flow goes on without it.")),
         ]
+    if instance.status == InstanceStatus.COMPENSATING:
+        return mends
     if instance.status == InstanceStatus.FAILED:
+        mends.append(
+            _mend("compensate", "", "compensate_instance", text("Undoes what was done, in reverse order; look first."))
+        )
         mends.append(_mend("close", "", "cancel_instance", text("Accepts the failure: nothing more happens.")))
     mends.append(_mend("cancel", "", "cancel_instance", text("Ends the transaction; nothing that was done is undone.")))
     return mends
@@ -236,6 +252,9 @@ def _mend(act: str, task_id: str, permission: str, hint: Message, *, needs_reaso
 
 def _why_running(detail: InstanceDetail, now: datetime) -> Waiting:
     flying = [task.task_id for task in detail.tasks if task.status == TaskStatus.RUNNING]
+    asked = _asked(detail)
+    if asked is not None and not flying:
+        return asked
     delayed = sorted(
         (task.next_at, task.task_id)
         for task in detail.tasks
@@ -252,6 +271,20 @@ def _why_running(detail: InstanceDetail, now: datetime) -> Waiting:
         message = text("Waiting for the answer to {tasks}.", tasks=_named(flying))
         return Waiting(code="in_flight", message=message, task_ids=flying)
     return Waiting(code="due", message=text("Due: the next free worker takes it up."))
+
+
+def _asked(detail: InstanceDetail) -> Waiting | None:
+    """Nobody knows whether a call took effect, and its check is asking."""
+    for check in detail.tasks:
+        if check.kind == Kind.CHECK and check.status == TaskStatus.RETRYING:
+            message = text(
+                "Nobody knows whether {task} took effect; asked {count} of {most} times, next:",
+                task=check.of,
+                count=check.retries,
+                most=check.max_retry,
+            )
+            return Waiting(code="checking", message=message, until=check.next_at, task_ids=[check.of])
+    return None
 
 
 def _named(task_ids: Sequence[str]) -> str:

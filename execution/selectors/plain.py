@@ -10,6 +10,7 @@ from typing import Any
 from disttask_project.i18n import translated
 from disttask_project.kernel.times import rfc3339
 from execution.models import Attempt, ExecutionLog, Instance
+from execution.selectors.compensation import CompensationPlan
 from execution.selectors.diagnosis import Cause, Waiting
 from execution.selectors.tasks import InstanceDetail, TaskView, tags_of
 from execution.selectors.timeline import Segment
@@ -65,9 +66,39 @@ def task(view: TaskView) -> dict[str, Any]:
         "run": view.run,
         "max_retry": view.max_retry,
         "depends_on": list(view.depends_on),
+        "kind": view.kind,
+        "of": view.of,
         "next_at": rfc3339(view.next_at),
         "started_at": rfc3339(view.started_at),
         "completed_at": rfc3339(view.completed_at),
+    }
+
+
+def compensation_plan(found: CompensationPlan) -> dict[str, Any]:
+    return {
+        "instance_id": found.instance_id,
+        "status": found.status,
+        "ready": found.is_ready,
+        "why_not": translated(found.why_not),
+        "undo": [
+            {
+                "task_id": undo.task_id,
+                "undo_id": undo.undo_id,
+                "name": undo.name,
+                "task_name": undo.task_name,
+                "type": undo.type,
+                "step": undo.step,
+                "config": undo.config,
+                "input": undo.input,
+                "input_problem": undo.input_problem,
+                "outcome_unknown": undo.outcome_unknown,
+                "status": undo.status,
+            }
+            for undo in found.undo
+        ],
+        "nothing_to_undo": [
+            {"task_id": view.task_id, "name": view.name, "status": view.status} for view in found.nothing_to_undo
+        ],
     }
 
 

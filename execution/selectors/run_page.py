@@ -13,6 +13,7 @@ from execution.models import Attempt, ExecutionLog, Instance, OperatorAction
 from execution.selectors.diagnosis import Waiting, waiting_reason
 from execution.selectors.tasks import InstanceDetail, TaskView, instance_detail
 from execution.selectors.workers import alive_sessions
+from flows.domain.compiled import Kind
 
 LOG_ROWS: Final = 300
 ATTEMPT_ROWS: Final = 2_000
@@ -42,7 +43,8 @@ class RunTask:
 
     @property
     def is_problem(self) -> bool:
-        return self.row.status in PROBLEMS
+        """A check is told at its task."""
+        return self.row.status in PROBLEMS and self.row.kind != Kind.CHECK
 
     @property
     def length(self) -> timedelta | None:
@@ -85,6 +87,7 @@ class Run:
         return sorted(
             (task for task in self.tasks if task.is_problem),
             key=lambda task: (
+                task.row.kind != Kind.UNDO,  # while it is undone, that is what stands still
                 task.task_id != decided,
                 order[task.status],
                 task.row.completed_at or task.row.started_at or self.now,

@@ -13,7 +13,8 @@ from disttask_project.kernel.messages import text
 from execution.domain.states import TaskStatus
 from execution.models import Attempt, ExecutionLog, Instance, InstanceTag, Task
 from execution.selectors.instances import get_instance
-from flows.domain.compiled import CompiledFlow, CompiledTask
+from flows.domain.compiled import CompiledFlow, CompiledTask, Kind
+from flows.domain.errands import kind_of, task_of
 from flows.selectors import compiled_version
 
 MAX_ROWS = 1_000
@@ -49,6 +50,8 @@ class TaskView:
     completed_at: datetime | None = None
     depends_on: tuple[str, ...] = ()
     optional: bool = False
+    kind: str = Kind.FORWARD  # or undo, check: then `of` is the task it belongs to
+    of: str = ""
 
     @property
     def has_failed(self) -> bool:
@@ -83,7 +86,7 @@ def tags_of(instance: Instance) -> dict[str, str]:
 
 
 def list_tasks(instance: Instance) -> list[TaskView]:
-    """Every task of the definition, then rows that the definition does not name."""
+    """Every task of the definition, then rows that the definition does not name: undos and checks."""
     rows = {row.task_id: row for row in Task.objects.filter(instance_id=instance.pk)}
     views: list[TaskView] = []
     for task in _defined(instance).values():
@@ -150,6 +153,8 @@ def _stored(instance_id: str, row: Task, task: CompiledTask | None) -> TaskView:
         output_data=row.result if row.output_data is None else row.output_data,
         depends_on=task.depends_on if task else (),
         optional=task.optional if task else False,
+        kind=kind_of(row.task_id),
+        of="" if kind_of(row.task_id) is Kind.FORWARD else task_of(row.task_id),
         **copied,
     )
 

@@ -6,7 +6,7 @@ transaction, answered `done`. A driver holds it: the act is asked, and its verdi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,8 @@ class Rule:
 
 RULES: Final[Mapping[str, Rule]] = {
     "retry": Rule(permission="execution.retry_instance", needs_reason=False),
+    "rerun": Rule(permission="execution.retry_instance", needs_reason=True, needs_task=True),
+    "compensate": Rule(permission="execution.compensate_instance", needs_reason=True),
     "skip": Rule(permission="execution.skip_task", needs_reason=True, needs_task=True),
     "mark_success": Rule(permission="execution.mark_task_success", needs_reason=True, needs_task=True),
     "cancel": Rule(permission="execution.cancel_instance", needs_reason=True),
@@ -62,6 +64,58 @@ def retry(
             message = text("Name the task whose input or config is to change.")
             raise InvalidInput(message, problems=[Problem(loc=("task_id",), code="required", message=message)])
     return perform(act="retry", instance_id=instance_id, task_id=task_id, reason=reason, payload=changed, actor=actor)
+
+
+def rerun(
+    *,
+    instance_id: str,
+    task_id: str,
+    reason: str,
+    actor: Actor,
+    input: Mapping[str, Any] | None = None,  # noqa: A002  the field's own name
+    config: Mapping[str, Any] | None = None,
+) -> ActAnswer:
+    """Run a task and everything after it once more, as new runs with new keys; marks and skips stay."""
+    changed = {key: value for key, value in {"input": input, "config": config}.items() if value}
+    if changed:
+        actor.require(EDIT_PERMISSION)
+    return perform(act="rerun", instance_id=instance_id, task_id=task_id, reason=reason, payload=changed, actor=actor)
+
+
+def compensate(
+    *,
+    instance_id: str,
+    reason: str,
+    actor: Actor,
+    tasks: Sequence[str] | None = None,
+    outside: Sequence[str] = (),
+    inputs: Mapping[str, Any] | None = None,
+) -> ActAnswer:
+    """Undo what was done: all of it, or `tasks`. `outside` is undone already; `inputs` changes what an undo is sent."""
+    payload: dict[str, Any] = {"outside": list(outside), "inputs": dict(inputs or {})}
+    if tasks is not None:
+        payload["tasks"] = list(tasks)
+    problems = [
+        Problem(loc=(key,), code="wrong_type", message=text("Must be a list of task ids."))
+        for key in ("tasks", "outside")
+        if not all(isinstance(name, str) for name in payload.get(key, ()))
+    ]
+    problems += [
+        Problem(loc=("inputs", name), code="wrong_type", message=text("Must be an object."))
+        for name, value in payload["inputs"].items()
+        if not isinstance(value, Mapping)
+    ]
+    if problems:
+        raise InvalidInput(problems[0].message, problems=problems)
+    if payload["inputs"]:
+        actor.require(EDIT_PERMISSION)
+    return perform(
+        act="compensate",
+        instance_id=instance_id,
+        reason=reason,
+        payload={key: value for key, value in payload.items() if value or key == "tasks"},
+        actor=actor,
+    )
 
 
 def skip(*, instance_id: str, task_id: str, reason: str, actor: Actor) -> ActAnswer:

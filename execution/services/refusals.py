@@ -17,6 +17,8 @@ _DONE: Final = {
     "retry": text("already retried by {actor} {ago} ago"),
     "skip": text("already skipped by {actor} {ago} ago"),
     "mark_success": text("already marked as successful by {actor} {ago} ago"),
+    "rerun": text("already run again by {actor} {ago} ago"),
+    "compensate": text("already being undone by {actor}, asked {ago} ago"),
     "cancel": text("already cancelled by {actor} {ago} ago"),
     "pause": text("already paused by {actor} {ago} ago"),
     "resume": text("already resumed by {actor} {ago} ago"),

@@ -13,7 +13,7 @@ from disttask_project.commands import USAGE, ServiceCommand, read_json
 from disttask_project.i18n import translated
 from disttask_project.paging import PageRequest
 from execution.management.tx import arguments, tables
-from execution.selectors import diagnosis, instances, plain, tasks
+from execution.selectors import compensation, diagnosis, instances, plain, tasks
 from execution.selectors.tasks import InstanceDetail
 from execution.services import acts
 from execution.services.performing import ActAnswer
@@ -36,6 +36,8 @@ class Command(ServiceCommand):
             "status": self._status,
             "watch": self._watch,
             "list": self._list,
+            "compensate": self._compensate,
+            "rerun": self._rerun,
         }
         verb = verbs.get(options["verb"])
         return verb(options) if verb else self._act(options)
@@ -134,8 +136,50 @@ class Command(ServiceCommand):
                 payload=payload,
                 actor=self.actor,
             )
-        self._say(options, answer.as_dict(), f"{answer.act}: {translated(answer.message)}")
+        self._told(options, answer)
         return 0
+
+    def _rerun(self, options: dict[str, Any]) -> int:
+        files = {name: read_json(options[name]) for name in ("input", "config") if options.get(name)}
+        self._told(
+            options,
+            acts.rerun(
+                instance_id=options["id"],
+                task_id=options["task"],
+                reason=options["reason"],
+                actor=self.actor,
+                **files,
+            ),
+        )
+        return 0
+
+    def _compensate(self, options: dict[str, Any]) -> int:
+        """`--dry-run` shows the plan."""
+        if options["dry_run"]:
+            plan = compensation.plan(tasks.instance_detail(options["id"]))
+            if options["json"]:
+                self.print_json(plain.compensation_plan(plan))
+            else:
+                self.console.print(tables.undo_plan(plan))
+            return 0
+        inputs = read_json(options["inputs"]) if options["inputs"] else {}
+        if not isinstance(inputs, dict):
+            raise CommandError("--inputs must be a JSON object", returncode=USAGE)
+        self._told(
+            options,
+            acts.compensate(
+                instance_id=options["id"],
+                reason=options["reason"],
+                tasks=options["tasks"],
+                outside=options["outside"],
+                inputs=inputs,
+                actor=self.actor,
+            ),
+        )
+        return 0
+
+    def _told(self, options: dict[str, Any], answer: ActAnswer) -> None:
+        self._say(options, answer.as_dict(), f"{answer.act}: {translated(answer.message)}")
 
     def _say(self, options: dict[str, Any], data: dict[str, Any], text: str) -> None:
         if options["json"]:

@@ -8,8 +8,8 @@ from typing import Any, Final
 from disttask_project.kernel import json
 from disttask_project.kernel.errors import Malformed
 
-REASONED: Final = ("skip", "mark-success", "cancel", "close")
-TASKED: Final = ("skip", "mark-success")
+REASONED: Final = ("skip", "mark-success", "rerun", "compensate", "cancel", "close")
+TASKED: Final = ("skip", "mark-success", "rerun")
 ACTS: Final = {
     "retry": "Try failed tasks again now.",
     "skip": "Leave a task out.",
@@ -18,7 +18,8 @@ ACTS: Final = {
     "resume": "Go on after a pause.",
     "cancel": "End a transaction; nothing that was done is undone.",
     "close": "Accept a failure as final.",
-    "compensate": "Undo what was done (not available yet).",
+    "rerun": "Run a task and all after it once more.",
+    "compensate": "Undo what was done.",
 }
 
 
@@ -66,16 +67,28 @@ def _add_act(verbs: Any, act: str, text: str) -> None:
     parser.add_argument("id", metavar="ID")
     if act in TASKED or act == "retry":
         parser.add_argument("--task", required=act in TASKED, default="", metavar="TASK")
-    parser.add_argument("--reason", required=act in REASONED, default="", metavar="TEXT")
-    if act == "retry":
+    parser.add_argument("--reason", required=act in REASONED and act != "compensate", default="", metavar="TEXT")
+    if act in ("retry", "rerun"):
         parser.add_argument("--input", metavar="FILE", help="Input fields to change, as JSON.")
         parser.add_argument("--config", metavar="FILE", help="Config keys to change, as JSON.")
+    if act == "retry":
         parser.add_argument("--outcome", choices=["not_applied"])
+    if act == "compensate":
+        _add_plan(parser)
     if act == "mark-success":
         parser.add_argument("--output", metavar="FILE", help="The task's output, as JSON.")
     if act == "cancel":
         parser.add_argument("--force", action="store_true", help="Give up calls in flight.")
     parser.add_argument("--json", action="store_true")
+
+
+def _add_plan(parser: Any) -> None:
+    parser.add_argument("--task", dest="tasks", action="append", metavar="TASK", help="Only this one (repeatable).")
+    parser.add_argument(
+        "--outside", action="append", default=[], metavar="TASK", help="Undone already, by other hands (repeatable)."
+    )
+    parser.add_argument("--inputs", metavar="FILE", help="By task: input fields of its undo to change, as JSON.")
+    parser.add_argument("--dry-run", action="store_true", help="Show what would be undone, and change nothing.")
 
 
 def pair(written: str) -> tuple[list[str], Any]:

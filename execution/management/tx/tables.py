@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from disttask_project.i18n import translated
+from disttask_project.kernel import json
 from execution.models import Instance
+from execution.selectors.compensation import CompensationPlan
 from execution.selectors.diagnosis import Cause, Waiting
 from execution.selectors.tasks import InstanceDetail, TaskView
 
@@ -25,6 +27,8 @@ STYLES = {
     "skipped": ("»", "dim"),
     "cancelled": ("■", "dim"),
     "paused": ("‖", "yellow"),
+    "compensating": ("↶", "yellow"),
+    "compensated": ("↶", "dim"),
     "pending": ("·", "dim"),
 }
 
@@ -33,6 +37,24 @@ def status_text(status: str) -> Text:
     """Sign, word and colour."""
     sign, style = STYLES.get(status, ("·", ""))
     return Text(f"{sign} {status}", style=style)
+
+
+def undo_plan(plan: CompensationPlan) -> RenderableType:
+    """Step by step what would be undone, what has nothing to undo, and what stands in the way."""
+    table = Table(box=None, pad_edge=False)
+    for title in ("Step", "Task", "Undo", "Input"):
+        table.add_column(title)
+    for undo in plan.undo:
+        doubt = " ?" if undo.outcome_unknown else ""
+        shown = undo.input_problem or json.dumps(undo.input)
+        table.add_row(str(undo.step), escape(undo.task_id + doubt), escape(undo.task_name), escape(shown[:200]))
+    parts: list[RenderableType] = [table]
+    if plan.nothing_to_undo:
+        names = ", ".join(view.task_id for view in plan.nothing_to_undo)
+        parts.append(Text(f"nothing to undo: {names}", style="dim"))
+    if not plan.is_ready:
+        parts.append(Text(str(translated(plan.why_not)), style="yellow"))
+    return Group(*parts)
 
 
 def listing(rows: Sequence[Instance]) -> Table:
