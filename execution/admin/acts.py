@@ -184,7 +184,7 @@ def rerun_offer(instance: Instance, task: RunTask, may: Callable[[str], bool]) -
     return RERUN if ended and task.row.error_type != "UnknownOutcome" and may(RERUN.permission) else None
 
 
-def instance_offers(instance: Instance, may: Callable[[str], bool]) -> list[Offer]:
+def instance_offers(instance: Instance, may: Callable[[str], bool], *, can_undo: bool = False) -> list[Offer]:
     """What can be done with the whole instance in its state."""
     if instance.closed:
         return []
@@ -197,7 +197,8 @@ def instance_offers(instance: Instance, may: Callable[[str], bool]) -> list[Offe
     }
     if instance.paused_from == "compensating":
         by_status["paused"] = (RESUME,)
-    return [offer for offer in by_status.get(instance.status, ()) if may(offer.permission)]
+    offers = by_status.get(instance.status, ())
+    return [offer for offer in offers if may(offer.permission) and (can_undo or offer is not COMPENSATE)]
 
 
 class ActForm(forms.Form):

@@ -56,7 +56,7 @@ def build(run: Run, request: HttpRequest) -> dict[str, Any]:
         "causes": [_cause(run, problem, may) for problem in problems[:FULL_CAUSES]],
         "more_causes": problems[FULL_CAUSES:],
         "waiting": run.waiting,
-        "offers": instance_offers(run.instance, may),
+        "offers": instance_offers(run.instance, may, can_undo=run.detail.has_undo),
         "graph": graph_of(run) if draw else SafeString(""),
         "graph_on_request": not draw,
         "timeline": timeline_of(run),

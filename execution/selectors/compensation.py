@@ -46,7 +46,7 @@ class CompensationPlan:
     status: str
     undo: Sequence[Undo]
     nothing_to_undo: Sequence[TaskView]
-    why_not: Message
+    why_not: Message | str
 
     @property
     def is_ready(self) -> bool:
@@ -85,7 +85,7 @@ def _open(state: InstanceState) -> list[str]:
     return undoable(state)
 
 
-def _why_not(detail: InstanceDetail, undos: Sequence[Undo]) -> Message:
+def _why_not(detail: InstanceDetail, undos: Sequence[Undo]) -> Message | str:
     status = detail.instance.status
     if InstanceStatus.COMPENSATING in (status, detail.instance.paused_from):
         return text("It is being undone already.")
@@ -93,7 +93,7 @@ def _why_not(detail: InstanceDetail, undos: Sequence[Undo]) -> Message:
         return text("An instance that is {status} cannot be undone.", status=status)
     if not undos:
         return text("No task of this instance has anything to undo.")
-    return text("")
+    return ""
 
 
 def _steps(flow: CompiledFlow, names: Sequence[str]) -> dict[str, int]:

@@ -86,9 +86,9 @@ def cause(detail: InstanceDetail) -> Cause | None:
     task = _culprit(detail)
     open_ones = open_exceptions(instance.pk)
     if task is not None:
-        return _task_cause(instance, task, open_ones)
+        return _task_cause(instance, task, open_ones, can_undo=detail.has_undo)
     error = instance.error if isinstance(instance.error, dict) else None
-    return _instance_cause(instance, error, open_ones) if error else None
+    return _instance_cause(instance, error, open_ones, can_undo=detail.has_undo) if error else None
 
 
 def waiting_reason(detail: InstanceDetail, *, now: datetime) -> Waiting | None:
@@ -164,7 +164,7 @@ def _culprit(detail: InstanceDetail) -> TaskView | None:
     return min(candidates, key=lambda task: (str(task.completed_at or ""), task.task_id), default=None)
 
 
-def _task_cause(instance: Instance, task: TaskView, open_ones: Sequence[OpenException]) -> Cause:
+def _task_cause(instance: Instance, task: TaskView, open_ones: Sequence[OpenException], *, can_undo: bool) -> Cause:
     last = Attempt.objects.filter(instance_id=instance.pk, task_id=task.task_id).order_by("-number").first()
     unknown = task.error_type == "UnknownOutcome" or task.status == TaskStatus.UNKNOWN
     record = next((each for each in open_ones if each.task_id == task.task_id), None)
@@ -184,11 +184,13 @@ def _task_cause(instance: Instance, task: TaskView, open_ones: Sequence[OpenExce
         outcome_unknown=unknown,
         exception_id=record.id if record else "",
         at=task.completed_at or (last.ended_at if last else None),
-        mends=_mends(instance, task.task_id, unknown=unknown),
+        mends=_mends(instance, task.task_id, unknown=unknown, can_undo=can_undo),
     )
 
 
-def _instance_cause(instance: Instance, error: Mapping[str, Any], open_ones: Sequence[OpenException]) -> Cause:
+def _instance_cause(
+    instance: Instance, error: Mapping[str, Any], open_ones: Sequence[OpenException], *, can_undo: bool
+) -> Cause:
     record = next((each for each in open_ones if not each.task_id), None)
     return Cause(
         task_id="",
@@ -205,11 +207,11 @@ def _instance_cause(instance: Instance, error: Mapping[str, Any], open_ones: Seq
         outcome_unknown=False,
         exception_id=record.id if record else "",
         at=instance.updated_at,
-        mends=_mends(instance, "", unknown=False),
+        mends=_mends(instance, "", unknown=False, can_undo=can_undo),
     )
 
 
-def _mends(instance: Instance, task_id: str, *, unknown: bool) -> list[Mend]:
+def _mends(instance: Instance, task_id: str, *, unknown: bool, can_undo: bool) -> list[Mend]:
     if instance.closed or InstanceStatus(instance.status).is_terminal:
         return []
     if instance.status == InstanceStatus.COMPENSATING and kind_of(task_id) is not Kind.UNDO:
@@ -238,9 +240,9 @@ def _mends(instance: Instance, task_id: str, *, unknown: bool) -> list[Mend]:
     if instance.status == InstanceStatus.COMPENSATING:
         return mends
     if instance.status == InstanceStatus.FAILED:
-        mends.append(
-            _mend("compensate", "", "compensate_instance", text("Undoes what was done, in reverse order; look first."))
-        )
+        if can_undo:
+            hint = text("Undoes what was done, in reverse order; look at the plan first.")
+            mends.append(_mend("compensate", "", "compensate_instance", hint))
         mends.append(_mend("close", "", "cancel_instance", text("Accepts the failure: nothing more happens.")))
     mends.append(_mend("cancel", "", "cancel_instance", text("Ends the transaction; nothing that was done is undone.")))
     return mends

@@ -52,6 +52,7 @@ class TaskView:
     optional: bool = False
     kind: str = Kind.FORWARD  # or undo, check: then `of` is the task it belongs to
     of: str = ""
+    has_undo: bool = False
 
     @property
     def has_failed(self) -> bool:
@@ -67,6 +68,11 @@ class InstanceDetail:
     tags: Mapping[str, str]
     tasks: Sequence[TaskView]
     counts: Mapping[str, int]
+
+    @property
+    def has_undo(self) -> bool:
+        """Whether any of its tasks says how it is undone."""
+        return any(task.has_undo for task in self.tasks)
 
 
 def instance_detail(instance_id: str) -> InstanceDetail:
@@ -141,6 +147,7 @@ def _pending(instance_id: str, task: CompiledTask) -> TaskView:
         max_retry=task.retry.max_attempts,
         depends_on=task.depends_on,
         optional=task.optional,
+        has_undo=task.undo is not None,
     )
 
 
@@ -153,6 +160,7 @@ def _stored(instance_id: str, row: Task, task: CompiledTask | None) -> TaskView:
         output_data=row.result if row.output_data is None else row.output_data,
         depends_on=task.depends_on if task else (),
         optional=task.optional if task else False,
+        has_undo=task is not None and task.undo is not None,
         kind=kind_of(row.task_id),
         of="" if kind_of(row.task_id) is Kind.FORWARD else task_of(row.task_id),
         **copied,
