@@ -28,6 +28,8 @@ __all__ = ["STRIKE_LIMIT", "fold", "is_idle", "load_state", "next_tick", "next_w
 
 # The third lease that ran out without an outcome parks the instance (architecture 4.7).
 STRIKE_LIMIT: Final = 3
+# With so many the next one parks it.
+SUSPECT: Final = STRIKE_LIMIT - 1
 
 
 def load_state(*, flow: CompiledFlow, tasks: Mapping[str, TaskState], **columns: Any) -> InstanceState:

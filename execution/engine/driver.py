@@ -107,7 +107,9 @@ class Driver:
         instances = self._instances
         return Room(
             free=self._settings.owned_most - self._held(),
-            struck=self._settings.struck_lane - instances.owned.struck,
+            struck=0
+            if instances.owned.tries(within=self._settings.trial)
+            else self._settings.struck_lane - instances.owned.struck,
             held=instances.owned.of_flow.copy(),
         )
 

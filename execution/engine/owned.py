@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import datetime
 
+from execution.engine.core import SUSPECT
 from execution.engine.state import InstanceState
 
 
 class Owned:
     """`gone`: no longer ours, nothing of it may be written; `released`: its last unit is with the journal."""
 
-    __slots__ = ("fed", "fence", "flow_id", "gone", "id", "released", "state", "struck", "tick_at", "ticker")
+    __slots__ = (
+        "adopted_at",
+        "fed",
+        "fence",
+        "flow_id",
+        "gone",
+        "id",
+        "released",
+        "state",
+        "struck",
+        "tick_at",
+        "ticker",
+    )
 
     def __init__(self, state: InstanceState, fence: int, *, struck: bool) -> None:
         self.id = state.id
@@ -19,6 +33,7 @@ class Owned:
         self.state = state
         self.fence = fence
         self.struck = struck
+        self.adopted_at = time.monotonic()
         self.fed: set[str] = set()  # acts given to the core whose verdict may not be committed yet
         self.gone = False
         self.released = False
@@ -44,6 +59,13 @@ class Holdings(dict[str, Owned]):
         super().__init__()
         self.struck = 0
         self.of_flow: dict[str, int] = {}
+
+    def tries(self, *, within: float) -> bool:
+        """Whether one that its next strike would park is on trial: held not longer than that, and no outcome yet."""
+        if not self.struck:
+            return False
+        since = time.monotonic() - within
+        return any(each.state.strikes >= SUSPECT and each.adopted_at > since for each in list(self.values()))
 
     def add(self, owned: Owned) -> None:
         self[owned.id] = owned

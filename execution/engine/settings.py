@@ -26,6 +26,7 @@ class EngineSettings:
     claim_batch: int = 100
     owned_most: int = 500  # instances held in memory at once, whatever the backlog
     struck_lane: int = 20  # of them, those whose lease ran out before
+    trial: float = 5.0  # how long no other of those is claimed beside one that its next strike would park
 
     # Journal
     group_records: int = 500

@@ -129,7 +129,8 @@ class Store(Protocol):
         `most_of_flow` in all.
 
         Each gets fence + 1, the owner, lease_until = wake_at = now + lease. One whose lease had run out (it has an
-        owner) gets strikes + 1; at most `struck_limit` of those with strikes are taken. Frozen against twins.
+        owner) gets strikes + 1; at most `struck_limit` of those with strikes are taken,
+        and one that its next strike would park is taken without any other of them. Frozen against twins.
         """
 
     def load(self, claims: Sequence[Claim]) -> Sequence[Loaded]:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain, zip_longest
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from execution.engine.core import SUSPECT
 from execution.stores.base import Claim
 from execution.stores.sql.database import Cursor, Database
 from execution.stores.sql.schema import FLOW, INSTANCE, chunks
@@ -16,6 +17,8 @@ from execution.stores.sql.schema import FLOW, INSTANCE, chunks
 FLOWS_A_QUERY: Final = 100
 # How far to look past instances that struck, so that they do not stand in the way of others.
 WINDOW: Final = 1000
+
+T = TypeVar("T")
 
 _FIRST: Final = (
     f"(SELECT i.wake_at FROM {INSTANCE.name} i WHERE i.flow_id = f.id AND i.wake_at <= %s "  # noqa: S608
@@ -54,7 +57,7 @@ TAKE: Final = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
     id: str
-    struck: bool
+    strikes: int  # with the one that a claim would add
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,13 +105,13 @@ class ClaimSql:
         crowded = {
             flow: quota + WINDOW
             for flow, quota in quotas.items()
-            if len(by_flow[flow]) == quota and any(each.struck for each in by_flow[flow])
+            if len(by_flow[flow]) == quota and any(each.strikes for each in by_flow[flow])
         }
         if crowded:
             by_flow |= self._oldest(cursor, crowded, at)
-        fresh = [[each.id for each in by_flow[flow] if not each.struck][:quota] for flow, quota in quotas.items()]
-        struck = [[each.id for each in by_flow[flow] if each.struck] for flow in quotas]
-        lane = list(_in_turn(struck))[: max(0, min(struck_limit, limit))]
+        fresh = [[each.id for each in by_flow[flow] if not each.strikes][:quota] for flow, quota in quotas.items()]
+        struck = [[each for each in by_flow[flow] if each.strikes] for flow in quotas]
+        lane = _lane(list(_in_turn(struck)), max(0, min(struck_limit, limit)))
         return lane + list(_in_turn(fresh))[: limit - len(lane)]
 
     def _oldest(self, cursor: Cursor, counts: Mapping[str, int], at: Any) -> dict[str, list[Candidate]]:
@@ -120,7 +123,7 @@ class ClaimSql:
             ]
             params = list(chain.from_iterable((flow, at, counts[flow]) for flow in some))
             for number, instance_id, strikes, owner in cursor.rows(" UNION ALL ".join(parts), params):
-                found[some[number]].append(Candidate(id=instance_id, struck=bool(strikes or owner)))
+                found[some[number]].append(Candidate(id=instance_id, strikes=strikes + bool(owner)))
         return found
 
     def _take(self, ids: Sequence[str], owner: str, *, until: Any, at: Any) -> list[Claim]:
@@ -148,6 +151,12 @@ class ClaimSql:
             return self._database.dialect.read_time(cursor.rows(NEXT_DUE)[0][0])
 
 
-def _in_turn(lists: Sequence[Sequence[str]]) -> Iterable[str]:
+def _lane(struck: Sequence[Candidate], limit: int) -> list[str]:
+    """One that would be parked by its next strike is tried alone: what dies beside a poison is no poison."""
+    suspect = next((each for each in struck[:limit] if each.strikes >= SUSPECT), None)
+    return [each.id for each in struck[:limit]] if suspect is None else [suspect.id]
+
+
+def _in_turn(lists: Sequence[Sequence[T]]) -> Iterable[T]:
     """The first of each, then the second of each, ..."""
     return (item for row in zip_longest(*lists) for item in row if item is not None)

@@ -77,7 +77,7 @@ ATTEMPT_FIELDS: Final = (
 
 INSTANCES: Final = (
     f"SELECT {', '.join(f'i.{column}' for column in INSTANCE_COLUMNS)}, v.number "  # noqa: S608
-    f"FROM {INSTANCE.name} i JOIN {VERSION.name} v ON v.id = i.version_id WHERE i.id IN ({{ids}})"
+    f"FROM {INSTANCE.name} i LEFT JOIN {VERSION.name} v ON v.id = i.version_id WHERE i.id IN ({{ids}})"
 )
 TASKS: Final = (
     f"SELECT instance_id, {', '.join((*TASK_FIELDS, *TASK_ERROR))} FROM {TASK.name} WHERE instance_id IN ({{ids}})"  # noqa: S608
@@ -161,8 +161,11 @@ class InstanceRows:
                 for name, value in zip(INSTANCE_COLUMNS, row, strict=False)
             ]
             self.instance = _read(dialect, INSTANCE.kinds, INSTANCE_COLUMNS, emptied)
-            self.instance |= {"params": {}, "status": InstanceStatus.RUNNING}
-        self.version_number: int = row[-1]
+            self.instance |= {"params": {}, "status": _known_status(self.instance["status"])}
+        if row[-1] is None:
+            # Left out it would be claimed for ever, and struck, with nobody told.
+            self.broken = f"its version {self.instance['version_id']} is gone"
+        self.version_number: int = row[-1] or 0
         self.tasks: list[TaskState] = []
         self.open_attempts: list[AttemptRow] = []
         self.tags: dict[str, str] = {}
@@ -187,6 +190,10 @@ class InstanceRows:
         self.tasks = []
         loaded = self.loaded(CompiledFlow(name="", tasks={}, dependents={}))
         return Loaded(state=loaded.state, open_attempts=self.open_attempts, broken=reason)
+
+
+def _known_status(value: str) -> InstanceStatus:
+    return InstanceStatus(value) if value in set(InstanceStatus) else InstanceStatus.RUNNING
 
 
 def _task(dialect: Dialect, row: Sequence[Any]) -> TaskState:

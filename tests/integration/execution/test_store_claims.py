@@ -102,6 +102,17 @@ def test_struck_instances_run_in_a_small_lane_and_do_not_stand_in_the_way(bench:
     assert set(fresh) <= set(taken)
 
 
+def test_one_that_its_next_strike_would_park_is_tried_without_others_that_struck(bench: Bench) -> None:
+    """What was held beside a poison when its worker died must not be parked with it."""
+    bench.insert(flow("f", task("a")), 6, prefix="held-")
+    bench.claim("dead")
+    bench.claim("dead too", now=bench.later(60))
+    fresh = bench.insert(flow("g", task("a")), 3, prefix="fresh-")
+    taken = [claim.instance_id for claim in bench.claim("heir", struck_limit=5, now=bench.later(120))]
+    assert len([each for each in taken if each.startswith("held-")]) == 1
+    assert set(fresh) <= set(taken)
+
+
 def test_it_renews_only_what_is_still_its_own(bench: Bench) -> None:
     first, second = bench.insert(flow("f", task("a")), 2)
     fences = {claim.instance_id: claim.fence for claim in bench.claim("me")}

@@ -206,7 +206,28 @@ def test_a_corrupt_row_spoils_nobody_else(bench: Bench) -> None:
         cursor.execute("UPDATE execution_instance SET params = %s WHERE id = %s", ["{broken", first])
     loaded = {each.state.id: each for each in bench.store.load(bench.claim())}
     assert "cannot be read" in loaded[first].broken
+    assert loaded[first].state.status == "pending"  # what could be read is kept: its log tells the truth
     assert not loaded[second].broken
+
+
+LOOSE = {
+    "sqlite": "PRAGMA foreign_keys = OFF",
+    "mysql": "SET foreign_key_checks = 0",
+    "postgresql": "SET session_replication_role = replica",
+}
+
+
+def test_a_row_whose_version_is_gone_is_told_to_be_broken_not_left_out(bench: Bench) -> None:
+    """Left out it was claimed again at every lease, for ever, and parked never."""
+    first, second = bench.insert(ONE, 2)
+    with connection.cursor() as cursor:
+        cursor.execute(LOOSE[connection.vendor])
+        cursor.execute("UPDATE execution_instance SET version_id = 'gone' WHERE id = %s", [first])
+    connection.close()
+    loaded = {each.state.id: each for each in bench.store.load(bench.claim())}
+    assert "version gone is gone" in loaded[first].broken
+    assert not loaded[second].broken
+    Instance.objects.filter(pk=first).delete()
 
 
 def test_a_late_answer_is_kept_beside_the_attempt_once(bench: Bench) -> None:
