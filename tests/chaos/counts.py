@@ -65,5 +65,5 @@ def percentiles(values: Iterable[float], *, unit: str = "s") -> dict[str, float]
     ordered = sorted(values)
     if not ordered:
         return {}
-    at = {f"p{part} {unit}": ordered[min(len(ordered) - 1, len(ordered) * part // 100)] for part in (50, 99)}
+    at = {f"p{part} {unit}": ordered[min(len(ordered) - 1, len(ordered) * part // 100)] for part in (50, 95, 99)}
     return {name: round(value, 3) for name, value in (at | {f"max {unit}": ordered[-1]}).items()}

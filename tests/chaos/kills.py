@@ -118,13 +118,19 @@ class Killing:
             arena.fork("engine", DRIVE)
         arena.fork("operator", MEND)
         accepted = lines(arena.play.accepted)
-        arena.wait(lambda: not unfinished(accepted), within=within, every=0.5)
+        arena.wait(lambda: self._rests(accepted), within=within, every=0.5)
         arena.end([child for child in arena.children.values() if child.role == "operator"])
         # One who mended last has left the instance running.
-        arena.wait(lambda: not unfinished(accepted), within=within, every=0.5)
+        arena.wait(lambda: self._rests(accepted), within=within, every=0.5)
         took = time.monotonic() - started
         arena.end([child for child in arena.children.values() if child.role == "engine"])
         return round(took, 1)
+
+    def _rests(self, accepted: Sequence[str]) -> bool:
+        """An engine that ends itself (its loop was silent for too long on a busy machine) is started again."""
+        for child, _ in self.arena.reap():
+            self.arena.fork(child.role, DRIVE if child.role == "engine" else MEND)
+        return not unfinished(accepted)
 
     def as_json(self) -> str:
         return json.dumps(dict(sorted(self.killed.items())))

@@ -8,10 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 
 from tests.chaos.plan import FAULTS
-from tests.chaos.stage import stage
+from tests.chaos.servers import server
+from tests.chaos.stage import stage, store_of
 
 
 def main(argv: Sequence[str]) -> int:
@@ -22,12 +26,18 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args(argv)
     faults = [FAULTS[name] for name in options.faults.split(",")]
-    with stage(url=options.url, seed=options.seed, quick=options.quick, lease=faults[0].lease) as made:
+    with ExitStack() as stack:
+        url, more = options.url, []
+        if faults[0].own_server:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="disttask-chaos-server-")))
+            more = [stack.enter_context(server(store_of(url), folder / "server"))]
+            url = more[0].url
+        made = stack.enter_context(stage(url=url, seed=options.seed, quick=options.quick, lease=faults[0].lease))
         counts = []
         for number, fault in enumerate(faults):
             if number:
                 made.wipe()
-            counts += fault.run(made)
+            counts += fault.run(made, *more)
         broken = [each for each in counts if not each.is_ok]
         print(json.dumps([each.as_dict() for each in counts]), flush=True)
         if broken:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Final
+from typing import Final
 
 from tests.chaos.counts import Count
+from tests.chaos.stage import DEFAULT_LEASE
 
 STORES: Final = ("sqlite", "mariadb", "postgres")
+SERVERS: Final = ("mariadb", "postgres")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +23,29 @@ class Fault:
     rounds: int = 1
     stores: Sequence[str] = STORES
     lease: float = 2.0
-    own_server: bool = False  # it is killed, frozen or starved: no other run may be on it
+    own_server: bool = False  # it is killed, frozen, starved: `run` gets a server of its own
 
     @property
-    def run(self) -> Callable[[Any], list[Count]]:
-        found: Callable[[Any], list[Count]] = import_module(f"tests.chaos.faults.{self.module}").run
+    def run(self) -> Callable[..., list[Count]]:
+        found: Callable[..., list[Count]] = import_module(f"tests.chaos.faults.{self.module}").run
         return found
 
 
-FAULTS: Final = {fault.id: fault for fault in (Fault(id="F1", module="f01_kills", rounds=5),)}
+FAULTS: Final = {
+    fault.id: fault
+    for fault in (
+        Fault(id="F1", module="f01_kills", rounds=5),
+        Fault(id="F3", module="f03_roles"),
+        Fault(id="F4", module="f04_freeze"),
+        Fault(id="F5", module="f05_outages", stores=SERVERS, own_server=True),
+        Fault(id="F6", module="f06_lost_commits", stores=SERVERS, lease=5.0),
+        Fault(id="F7", module="f07_locks", lease=5.0),
+        Fault(id="F8", module="f08_wakeups", lease=5.0),
+        Fault(id="F14", module="f14_rivals", lease=10.0),
+        Fault(id="F16", module="f16_races", lease=10.0),
+        Fault(id="F18", module="f18_hostile", lease=10.0),
+        Fault(id="F22", module="f22_poison", lease=3.0),
+        Fault(id="R9", module="r09_retries", lease=3.0),
+        Fault(id="R6", module="r06_recovery", lease=DEFAULT_LEASE),
+    )
+}

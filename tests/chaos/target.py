@@ -24,7 +24,7 @@ from django.db.models import Count, Max, Q
 
 from execution.models import Attempt
 
-HONOURING: Final = ("/keyed", "/rpc", "/slow", "/limited")
+HONOURING: Final = ("/keyed", "/rpc", "/slow", "/dead")
 
 
 @dataclass(slots=True)
@@ -48,6 +48,8 @@ class Mood:
     kill_when: str = ""  # receive, applied, answered
     kill_in: int = 0
     kill_of: int = 0  # parent of the processes that may be killed
+    kill_path: str = ""  # only calls of this path
+    kill_again: bool = False  # not only once
 
 
 @dataclass(slots=True)
@@ -133,7 +135,7 @@ class Target:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-                path = head.split(" ", 2)[1]
+                path = head.split(" ", 2)[1].partition("?")[0]
                 body = await reader.readexactly(int(_header(head, "content-length") or 0))
                 await self._answer(path, _header(head, "idempotency-key").strip('"'), body, writer)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -166,12 +168,13 @@ class Target:
     def _kill(self, when: str, receipt: Receipt) -> None:
         """End the process that made this call, by the pid in its attempt row: the arena's own children only."""
         mood = self._mood
-        if mood.kill_when != when or not receipt.worker:
+        if mood.kill_when != when or not receipt.worker or mood.kill_path not in ("", receipt.path):
             return
         mood.kill_in -= 1
         if mood.kill_in > 0:
             return
-        mood.kill_when = ""
+        if not mood.kill_again:
+            mood.kill_when = ""
         pid = int(receipt.worker.split(":")[1])
         if _parent(pid) == mood.kill_of:
             with self._kills.open("a") as file:
