@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from tests.chaos.counts import Count, count_of
+from tests.chaos.faults.f24_upgrade import OLD
 from tests.chaos.plan import FAULTS
 from tests.chaos.servers import program
 
@@ -102,6 +103,21 @@ def test_what_is_made_to_break_a_parser_is_refused() -> None:
 @pytest.mark.parametrize("fault", ["F3", "F8"])
 def test_a_cluster_outlives_its_processes_and_its_wake_ups(fault: str) -> None:
     assert_kept(fault)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_a_full_disk_and_a_herd_cost_only_time() -> None:
+    assert_kept("F20", "F23")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_two_versions_may_work_on_one_database() -> None:
+    known = subprocess.run(["git", "cat-file", "-e", OLD], cwd=settings.BASE_DIR, capture_output=True, check=False)
+    if known.returncode:
+        pytest.skip("this clone holds no older version")
+    assert_kept("F24")
 
 
 def test_a_fault_that_never_happened_was_not_survived() -> None:
