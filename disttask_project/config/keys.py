@@ -130,9 +130,17 @@ KEYS: Final[tuple[Key, ...]] = (
     ),
     *_section(
         "http",
+        _key(
+            "client",
+            "choice",
+            "aiohttp",
+            "The library that sends: aiohttp, or requests on threads, slower, under the same rules.",
+            choices=("aiohttp", "requests"),
+        ),
         _key("allow_networks", "networks", [], "Private networks the http executor may call: 10.0.0.0/8."),
         _key("allow_hosts", "list", [], "Host names it may call whatever they resolve to."),
         _key("connect_timeout", "number", 5, "Seconds for a connection, within the task's timeout.", minimum=0.1),
+        _key("read_timeout", "number", 0, "Longest silence within an answer; 0: the task's timeout.", minimum=0),
         _key("max_response_bytes", "integer", 1024 * 1024, "Kept of a response; the rest is cut.", minimum=1024),
     ),
     *_section(
@@ -173,7 +181,8 @@ KEYS: Final[tuple[Key, ...]] = (
     ),
 )
 
-# Tables under a name of the deployer's: [db.connections.orders], [rpc.services.PaymentService].
+# Tables under a name of the deployer's: [db.connections.orders], [http.tls.bank],
+# [rpc.services.PaymentService].
 TABLES: Final[dict[str, tuple[Key, ...]]] = {
     "db.connections": _section(
         "db.connections",
@@ -190,6 +199,12 @@ TABLES: Final[dict[str, tuple[Key, ...]]] = {
         _key("statement_timeout", "number", 30, "Seconds the server gives one statement.", minimum=0.1),
         _key("connect_timeout", "number", 5, "Seconds for a connection.", minimum=0.1),
         _key("create_barrier", "boolean", True, "Make the barrier table on first use."),
+    ),
+    "http.tls": _section(
+        "http.tls",
+        _key("ca_file", "text", "", "Certificates to trust instead of the system's, or ${secret:NAME}."),
+        _key("cert_file", "text", "", "Certificate of ours with its chain (PEM), or ${secret:NAME}."),
+        _key("key_file", "text", "", "Its key (PEM), or ${secret:NAME}."),
     ),
     "rpc.services": _section(
         "rpc.services",

@@ -2,111 +2,31 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator
 from yarl import URL
 
 from disttask_project.kernel import json
+from disttask_project.kernel.errors import Problem
 from disttask_project.kernel.messages import text
-from execution.domain.outcome import Result, TaskFailed
+from execution.domain.outcome import Result
 from execution.executors.base import Call, Executor, register
-from execution.executors.http_client import HttpClient, read_url
+from execution.executors.http_auth import auth_problems, signer
+from execution.executors.http_bodies import encoded, pairs
+from execution.executors.http_clients import http_client
+from execution.executors.http_config import HttpConfig, is_open
+from execution.executors.http_failures import bad_url
 from execution.executors.http_outcome import answer_value, broken_answer, is_success, status_failure
+from execution.executors.http_redirects import Request, follow, send
 from execution.executors.identity import traceparent, wire_text
 from execution.executors.options import HttpOptions, http_options
 from execution.executors.schema import ParsedConfigs, parse
 from execution.executors.sealing import sealed_error, sealed_value
 from execution.executors.secrets import reveal
+from execution.executors.tls import TlsContexts
 
-METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _IN_QUERY: Final = frozenset({"GET", "HEAD", "DELETE"})  # without a body of its own, the input is the query
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_NOT_IN_VALUE: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-# They frame the message or speak to the next hop; a task that sets them splits requests.
-_RESERVED: Final = frozenset(
-    {"connection", "content-length", "expect", "keep-alive", "proxy-authenticate", "proxy-authorization"}
-    | {"proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}
-)
-_SUCCESS: Final = ((200, 299),)
-_STATUS: Final = re.compile(r"([1-5])xx|([1-5][0-9]{2})(?:-([1-5][0-9]{2}))?")
-
-
-def _is_open(value: object) -> bool:
-    return isinstance(value, str) and "${" in value
-
-
-def _scalar_text(value: Any) -> Any:
-    """Numbers and truth values may stand where text is sent."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value) if isinstance(value, int | float) else value
-
-
-def _statuses(value: Any) -> Any:
-    """`200`, `"2xx"`, `"200-204"` or a list of them, as ranges."""
-    ranges = []
-    for item in value if isinstance(value, list | tuple) else [value]:
-        match = _STATUS.fullmatch(str(item).lower())
-        if match is None:
-            raise ValueError(text('Must be statuses such as 200, "2xx" or "200-204".'))
-        first = int(match[2]) if match[2] else int(match[1]) * 100
-        ranges.append((first, int(match[3] or first) if match[2] else first + 99))
-    if not ranges:
-        raise ValueError(text("Must name at least one status."))
-    return tuple(ranges)
-
-
-HeaderText = Annotated[str, BeforeValidator(_scalar_text)]
-StatusRanges = Annotated[
-    tuple[tuple[int, int], ...],
-    BeforeValidator(_statuses),
-    WithJsonSchema(
-        {"anyOf": [{"type": ["integer", "string"]}, {"type": "array", "items": {"type": ["integer", "string"]}}]}
-    ),
-]
-
-
-class HttpConfig(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    url: str = Field(min_length=1, max_length=8_192, description="Absolute http or https URL.")
-    method: str = Field(default="POST", description="GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS.")
-    headers: dict[str, HeaderText] = Field(default_factory=dict)
-    query: dict[str, Any] = Field(default_factory=dict, description="A list sends its key once an item.")
-    body: Any = Field(default=None, description="In place of the input. A string goes out as it is.")
-    success_status: StatusRanges = Field(default=_SUCCESS, description='200, "2xx", "200-204", or a list.')
-
-    @field_validator("url")
-    @classmethod
-    def _url_can_be_called(cls, url: str) -> str:
-        if not _is_open(url):
-            try:
-                read_url(url)
-            except TaskFailed as error:
-                raise ValueError(error.failure.message) from error
-        return url
-
-    @field_validator("method")
-    @classmethod
-    def _method_is_known(cls, method: str) -> str:
-        if method.upper() not in METHODS and not _is_open(method):
-            raise ValueError(text("Must be one of: {choices}.", choices=", ".join(METHODS)))
-        return method.upper() if not _is_open(method) else method
-
-    @field_validator("headers")
-    @classmethod
-    def _headers_are_whole(cls, headers: dict[str, str]) -> dict[str, str]:
-        for name, value in headers.items():
-            if not _TOKEN.fullmatch(name):
-                raise ValueError(text("{name} is no header name.", name=repr(name)))
-            if name.lower() in _RESERVED:
-                raise ValueError(text("The header {name} is set by the connection itself.", name=name))
-            if _NOT_IN_VALUE.search(value):
-                raise ValueError(text("The header {name} holds a line break or control character.", name=name))
-        return headers
 
 
 @register
@@ -119,41 +39,74 @@ class HttpExecutor(Executor):
     description = "Sends a request to a URL; the result is its status, headers and body."
 
     def __init__(self, options: HttpOptions | None = None) -> None:
-        self._client = HttpClient(options or http_options())
+        self._options = options or http_options()
+        self._client = http_client(self._options)
+        self._contexts = TlsContexts(self._options.tls)
         self._parsed = ParsedConfigs(HttpConfig)
+
+    @classmethod
+    def config_problems(cls, config: Mapping[str, Any]) -> Sequence[Problem]:
+        """Also whether secrets stand by reference, and the named certificates are there."""
+        problems = [*super().config_problems(config), *auth_problems(config)]
+        named = config.get("tls")
+        known = http_options().tls
+        if isinstance(named, str) and not is_open(named) and named not in known:
+            message = text("The configuration has no [http.tls] entry named {name}.", name=named[:64])
+            problems.append(Problem(loc=("tls",), code="unknown_name", message=message))
+        return problems
 
     async def execute(self, call: Call) -> Result:
         config, secrets = reveal(call.config)
         try:
-            value = await self._answered(parse(HttpConfig, config) if secrets else self._parsed(config), call)
+            parsed = parse(HttpConfig, config) if secrets else self._parsed(config)
+            value = await self._answered(parsed, call, has_secrets=bool(secrets))
         except Exception as error:
             if secrets:
                 raise sealed_error(error, secrets) from None
             raise
         return Result(value=sealed_value(value, secrets))
 
-    async def _answered(self, config: HttpConfig, call: Call) -> dict[str, Any]:
-        url = self._client.url(config.url)
-        body, content_type = None, ""
-        if config.body is not None:
-            body, content_type = _encoded(config.body)
-        elif "body" in call.input:
-            body, content_type = _encoded(call.input["body"])
-        elif config.method in _IN_QUERY:
-            url = _with_query(url, call.input)
+    async def _answered(self, config: HttpConfig, call: Call, *, has_secrets: bool) -> dict[str, Any]:
+        request = self._request(config, call, has_secrets=has_secrets)
+        if config.redirects:
+            answer, request = await follow(
+                self._client.exchange, request, most=config.redirects, check=self._client.url
+            )
         else:
-            body, content_type = _encoded(dict(call.input))
-        if config.query:
-            url = _with_query(url, config.query)
-        answer = await self._client.exchange(
-            config.method, url, headers=_headers(config, call, content_type), body=body, deadline=call.deadline
-        )
+            answer = await send(self._client.exchange, request)
         value = answer_value(answer)
         if not is_success(answer.status, config.success_status):
-            raise status_failure(answer, value)
+            raise status_failure(answer, value, was_applied=request.applied)
         if answer.broken:
             raise broken_answer(answer, value)
         return value
+
+    def _request(self, config: HttpConfig, call: Call, *, has_secrets: bool) -> Request:
+        url = self._client.url(config.url)
+        body, content_type = None, ""
+        if config.body is not None:
+            body, content_type = encoded(config.body, config.encoding, key=call.key)
+        elif "body" in call.input:
+            body, content_type = encoded(call.input["body"], config.encoding, key=call.key)
+        elif config.method in _IN_QUERY:
+            url = _with_query(url, call.input)
+        else:
+            body, content_type = encoded(dict(call.input), config.encoding, key=call.key)
+        if config.query:
+            url = _with_query(url, config.query)
+        if config.tls is not None and url.scheme != "https":
+            raise bad_url(text("it must begin with https:// where tls is given"))
+        headers = _headers(config, call, content_type)
+        return Request(
+            method=config.method,
+            url=url,
+            headers=headers,
+            body=body,
+            deadline=call.deadline,
+            sign=None if config.auth is None else signer(config.auth, key=_key_of(headers)),
+            tls=None if config.tls is None else self._contexts(config.tls),
+            is_secret=has_secrets and config.body is not None,
+        )
 
     async def close(self) -> None:
         await self._client.close()
@@ -176,24 +129,11 @@ def _headers(config: HttpConfig, call: Call, content_type: str) -> dict[str, str
     return headers
 
 
-def _encoded(body: json.JSON) -> tuple[bytes, str]:
-    if isinstance(body, str):
-        looks_json = body.lstrip()[:1] in {"{", "["}
-        return body.encode(), "application/json" if looks_json else "text/plain; charset=utf-8"
-    return json.dumps(body).encode(), "application/json"
+def _key_of(headers: Mapping[str, str]) -> str:
+    """The idempotency key as it is sent: a task may send one of its own."""
+    return next((value for name, value in headers.items() if name.lower() == "idempotency-key"), "")
 
 
-def _with_query(url: URL, values: Mapping[str, Any]) -> URL:
-    """Scalars as text, lists as a repeated key, null left out, objects as JSON."""
-    pairs = [
-        (key, _query_text(item))
-        for key, value in values.items()
-        for item in (value if isinstance(value, list | tuple) else [value])
-        if item is not None
-    ]
-    return url.extend_query(pairs) if pairs else url
-
-
-def _query_text(value: Any) -> str:
-    value = _scalar_text(value)
-    return value if isinstance(value, str) else json.dumps(value)
+def _with_query(url: URL, values: Mapping[str, json.JSON]) -> URL:
+    found = list(pairs(values))
+    return url.extend_query(found) if found else url

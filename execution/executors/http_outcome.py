@@ -68,15 +68,20 @@ def _decoded(raw: bytes, parameters: str) -> str:
     return raw.decode("utf-8", "replace").removeprefix("\ufeff")
 
 
-def status_failure(answer: Answer, value: dict[str, Any]) -> TaskFailed:
-    """A status that is no success, sorted; the answer is kept with it."""
+def status_failure(answer: Answer, value: dict[str, Any], *, was_applied: bool = False) -> TaskFailed:
+    """A status that is no success, sorted; the answer is kept with it.
+
+    `was_applied`: it answers the request after a redirect of one that may have had its effect.
+    """
     status = answer.status
-    if status in _NOT_NOW or status >= 500:
-        sort = Sort.MAYBE_APPLIED if status in _NOBODY_KNOWS else Sort.REFUSED_NOW
+    if was_applied or status < 200 or status in _NOBODY_KNOWS:
+        sort = Sort.MAYBE_APPLIED
+    elif status in _NOT_NOW or status >= 500:
+        sort = Sort.REFUSED_NOW
     else:
         sort = Sort.REFUSED
     if 300 <= status < 400:
-        message = text("The target answered {status}: redirects are not followed.", status=status)
+        message = text("The target answered {status}: this redirect is not followed.", status=status)
     else:
         message = text("The target answered {status} {reason}.", status=status, reason=answer.reason)
     return TaskFailed(

@@ -24,11 +24,15 @@ Place = tuple[str, str, int, str]  # a database: vendor, host, port, name
 class HttpOptions:
     """Of http, and of rpc's http-json form."""
 
+    client: str = "aiohttp"  # or requests
     allow_networks: tuple[str, ...] = ()
     allow_hosts: tuple[str, ...] = ()
     connect_timeout: float = 5.0
+    read_timeout: float = 0.0  # longest silence within an answer; 0: as long as the task has time
     max_response_bytes: int = MIB  # stored of a response; the rest is cut
+    max_ratio: int = 100  # of an unpacked body to what came; more is a bomb
     max_request_bytes: int = 8 * MIB
+    tls: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # name -> {ca_file, cert_file, key_file}
     setting: str = "http"  # the section that messages name
 
 
@@ -43,10 +47,12 @@ class RpcOptions:
     max_message_bytes: int = 4 * MIB
     max_response_bytes: int = MIB
     descriptor_seconds: float = 300.0  # how long descriptors of a target are believed
+    http_client: str = "aiohttp"
 
     def http(self) -> HttpOptions:
         """The same rule for the http-json form."""
         return HttpOptions(
+            client=self.http_client,
             allow_networks=self.allow_networks,
             allow_hosts=self.allow_hosts,
             connect_timeout=self.connect_timeout,
@@ -91,9 +97,12 @@ def database_place(vendor: str, host: str, port: int, name: str) -> Place:
 
 def http_options() -> HttpOptions:
     return HttpOptions(
+        client=str(_setting("HTTP_CLIENT", "aiohttp")),
         allow_networks=tuple(_setting("HTTP_ALLOW_NETWORKS", ())),
         allow_hosts=tuple(_setting("HTTP_ALLOW_HOSTS", ())),
         connect_timeout=float(_setting("HTTP_CONNECT_TIMEOUT", 5.0)),
+        read_timeout=float(_setting("HTTP_READ_TIMEOUT", 0.0)),
+        tls=_setting("HTTP_TLS", {}),
         max_response_bytes=int(_setting("HTTP_MAX_RESPONSE_BYTES", MIB)),
     )
 
@@ -103,6 +112,7 @@ def rpc_options() -> RpcOptions:
         services=_setting("RPC_SERVICES", {}),
         allow_networks=tuple(_setting("RPC_ALLOW_NETWORKS", ())),
         allow_hosts=tuple(_setting("RPC_ALLOW_HOSTS", ())),
+        http_client=str(_setting("HTTP_CLIENT", "aiohttp")),
     )
 
 

@@ -116,6 +116,8 @@ def _place(config: Any, loc: Sequence[str | int]) -> tuple[tuple[str | int, ...]
             value = value[step]
         elif isinstance(value, Mapping) and step == loc[-1] and isinstance(step, str):
             return (*place, step), False  # a key that is missing
+        elif isinstance(value, Mapping):
+            continue  # the name of a union's member
         else:
             break
         place.append(step)

@@ -10,6 +10,7 @@ import pytest
 from django.db import connections
 
 from tests.contract.db_target import Target
+from tests.contract.listening import heard
 
 NAME = f"disttask_target_{os.getpid()}"
 
@@ -40,3 +41,9 @@ def target(url: str) -> Iterator[Target]:
     made = Target(url)
     yield made
     made.close()
+
+
+@pytest.fixture
+def connects() -> list[Any]:
+    """Every address that Python connected to in this process since the test began."""
+    return heard()

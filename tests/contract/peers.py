@@ -104,6 +104,13 @@ class HttpPeer(Peer):
         return {"url": self.server.url("/echo"), "headers": {"X-Pay": reference}, "query": {"q": reference}}, {}
 
 
+class RequestsPeer(HttpPeer):
+    """The same type on its other library."""
+
+    def executor(self) -> Executor:
+        return HttpExecutor(HttpOptions(client="requests", allow_networks=LOOPBACK))
+
+
 class RpcPeer(Peer):
     type = "rpc"
 
@@ -270,7 +277,10 @@ class NoopPeer(Peer):
         return []
 
 
-PEERS: Mapping[str, type[Peer]] = {peer.type: peer for peer in (HttpPeer, RpcPeer, DbPeer, MqPeer, NoopPeer)}
+PEERS: Mapping[str, type[Peer]] = {
+    **{peer.type: peer for peer in (HttpPeer, RpcPeer, DbPeer, MqPeer, NoopPeer)},
+    "http-requests": RequestsPeer,
+}
 
 
 def free_port() -> int:

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.store
 # The peer of mq is our own database.
 MARKED = {"mq": pytest.mark.django_db(transaction=True)}
 ALL = [pytest.param(name, marks=MARKED.get(name, ())) for name in sorted(PEERS)]
-TELLING = [pytest.param(name, marks=MARKED.get(name, ())) for name in ("db", "http", "mq", "rpc")]
+TELLING = [pytest.param(name, marks=MARKED.get(name, ())) for name in ("db", "http", "http-requests", "mq", "rpc")]
 CANARY = "canary-8d1f4a7c-value"
 
 
@@ -70,7 +70,7 @@ def ask(peer: Peer, *given: Given, **how: Any) -> list[Result | TaskFailed]:
 
 
 def test_every_type_has_a_peer() -> None:
-    assert set(executor_types()) == set(PEERS)
+    assert set(executor_types()) == {peer.type for peer in PEERS.values()}
 
 
 def test_it_gives_a_json_result(peer: Peer) -> None:
@@ -104,7 +104,7 @@ def test_it_keeps_its_deadline(peer: Peer) -> None:
         assert answer.failure.sort in {Sort.MAYBE_APPLIED, Sort.REFUSED_NOW}
 
 
-@pytest.mark.parametrize("peer", ["http", "noop", "rpc"], indirect=True)  # the others run on threads
+@pytest.mark.parametrize("peer", ["http", "http-requests", "noop", "rpc"], indirect=True)  # the others run on threads
 def test_it_ends_when_it_is_cancelled(peer: Peer) -> None:
     async def work() -> float:
         executor = peer.executor()

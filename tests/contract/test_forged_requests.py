@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +13,7 @@ from execution.executors.base import Executor
 from execution.executors.http import HttpExecutor
 from execution.executors.options import HttpOptions, RpcOptions
 from execution.executors.rpc.executor import RpcExecutor
+from tests.contract.listening import resolve
 from tests.fakes.http_server import HttpServer
 from tests.unit.execution.executors.calls import call
 
@@ -68,23 +67,6 @@ TARGETS = (
     ),
     *("vsock:1:2", "unix-abstract:x", "ipv6:[::1]:1", "127.0.0.1:1/x", "127.0.0.1 :1", ":1", ""),
 )
-_connects: list[Any] = []
-_hooked: list[bool] = []
-
-
-def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "socket.connect":
-        _connects.append(arguments[1])
-
-
-@pytest.fixture
-def connects() -> list[Any]:
-    """Every address that Python connected to in this process since the test began."""
-    if not _hooked:
-        sys.addaudithook(_hear)  # for good: hooks cannot be taken back
-        _hooked.append(True)
-    _connects.clear()
-    return _connects
 
 
 @pytest.fixture
@@ -160,7 +142,7 @@ def test_no_redirect_leads_anywhere(trap: HttpServer) -> None:
 def test_no_name_leads_to_a_denied_address(
     answers: list[list[str]], connects: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _resolve(monkeypatch, answers)
+    resolve(monkeypatch, answers)
     options = HttpOptions()
     assert refusals(HttpExecutor(options), [{"url": "http://rebind.example/"}])[0][1] == "ADDRESS_DENIED"
     rpc = RpcExecutor(RpcOptions())
@@ -173,7 +155,7 @@ def test_a_name_that_changes_between_look_ups_gains_nothing(
     trap: HttpServer, connects: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The check and the connection use one look-up: the second answer is never asked for.
-    asked = _resolve(monkeypatch, [["127.0.0.1"], ["169.254.169.254"]])
+    asked = resolve(monkeypatch, [["127.0.0.1"], ["169.254.169.254"]])
     executor = HttpExecutor(HttpOptions(allow_networks=("127.0.0.0/8",)))
     url = f"http://rebind.example:{trap.port}/ok"
     found = refusals(executor, [{"url": url}, {"url": url}])
@@ -184,7 +166,7 @@ def test_a_name_that_changes_between_look_ups_gains_nothing(
 
 
 def test_a_listed_name_may_be_internal_and_no_other(trap: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    _resolve(monkeypatch, [["127.0.0.1"]] * 4)
+    resolve(monkeypatch, [["127.0.0.1"]] * 4)
     executor = HttpExecutor(HttpOptions(allow_hosts=("stock.internal",)))
     configs = [{"url": f"http://{host}:{trap.port}/ok"} for host in ("stock.internal", "other.internal", "127.0.0.1")]
     assert [code for _, code in refusals(executor, configs)] == ["reached", "ADDRESS_DENIED", "ADDRESS_DENIED"]
@@ -218,21 +200,3 @@ def test_a_refusal_is_final_and_names_the_mend() -> None:
     failure = asyncio.run(work()).failure
     assert failure.sort is Sort.REFUSED
     assert "http.allow_networks" in failure.message
-
-
-def _resolve(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> list[str]:
-    """The name server is outside: what it says is told here, one list an answer, the last one for ever."""
-    asked: list[str] = []
-
-    async def getaddrinfo(_loop: Any, host: str, port: int, **_kwargs: Any) -> list[Any]:
-        addresses = answers[min(len(asked), len(answers) - 1)]
-        asked.append(host)
-        return [
-            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (item, port, 0, 0))
-            if ":" in item
-            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (item, port))
-            for item in addresses
-        ]
-
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", getaddrinfo)
-    return asked

@@ -7,7 +7,7 @@
     /slow/2.5          answers after so many seconds
     /drop              reads the request, then resets the connection
     /halfway           declares a long body and closes in the middle
-    /redirect?to=URL   302
+    /redirect/307?to=URL  that status, 302 by itself
     /huge/1000000      a JSON string of so many bytes
     /bomb              10 MB of zeros in gzip
     /gzip              {"ok": true} in gzip
@@ -29,6 +29,7 @@ import asyncio
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable
@@ -65,11 +66,12 @@ class HttpServer:
     applied: dict[str, int] = field(default_factory=dict)
     on_request: Callable[[Seen], None] | None = None
     mode: str = ""
+    tls: ssl.SSLContext | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _thread: threading.Thread | None = None
 
     def url(self, path: str = "/ok") -> str:
-        return f"http://{self.host}:{self.port}{path}"
+        return f"http{'s' if self.tls else ''}://{self.host}:{self.port}{path}"
 
     @property
     def effects(self) -> int:
@@ -92,7 +94,7 @@ class HttpServer:
     def _run(self, ready: threading.Event) -> None:
         loop = self._loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        server = loop.run_until_complete(asyncio.start_server(self._connected, self.host, self.port))
+        server = loop.run_until_complete(asyncio.start_server(self._connected, self.host, self.port, ssl=self.tls))
         self.port = server.sockets[0].getsockname()[1]
         ready.set()
         loop.run_forever()
@@ -184,8 +186,10 @@ class HttpServer:
         await writer.drain()
         return False
 
-    async def _do_redirect(self, request: Seen, writer: asyncio.StreamWriter, _rest: str) -> bool:
-        await _send(writer, 302, b"", {"Location": request.query.get("to", ["/ok"])[0]})
+    async def _do_redirect(self, request: Seen, writer: asyncio.StreamWriter, rest: str) -> bool:
+        await _send(
+            writer, int(rest) if rest.isdigit() else 302, b"", {"Location": request.query.get("to", ["/ok"])[0]}
+        )
         return True
 
     async def _do_huge(self, _request: Seen, writer: asyncio.StreamWriter, rest: str) -> bool:

@@ -16,7 +16,7 @@ from disttask_project.kernel.errors import Problem
 from disttask_project.kernel.messages import text
 from execution.domain.outcome import Result, Sort, TaskFailed
 from execution.executors.base import Call, Executor, register
-from execution.executors.http_client import HttpClient
+from execution.executors.http_clients import http_client
 from execution.executors.http_outcome import answer_value, broken_answer
 from execution.executors.http_outcome import status_failure as http_failure
 from execution.executors.identity import traceparent, wire_text
@@ -89,7 +89,7 @@ class RpcExecutor(Executor):
         self._options = options or rpc_options()
         self._parsed = ParsedConfigs(RpcConfig)
         self._channels = Channels(self._options)
-        self._http = HttpClient(self._options.http())
+        self._http = http_client(self._options.http())
 
     @classmethod
     def config_problems(cls, config: Mapping[str, Any]) -> Sequence[Problem]:

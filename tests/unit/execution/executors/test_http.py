@@ -235,5 +235,5 @@ def test_a_secret_cannot_split_a_header(server: HttpServer, monkeypatch: pytest.
 def test_credentials_in_a_url_are_refused_with_the_mend() -> None:
     failure = fails({"url": "http://user:hunter2@pay.example/"}).failure
     assert failure.code == "BAD_CONFIG"
-    assert "Authorization" in failure.message
+    assert "auth" in failure.message
     assert "hunter2" not in failure.message

@@ -6,7 +6,7 @@ import pytest
 
 from execution.domain.outcome import Sort, TaskFailed
 from execution.executors.db.config import DbConfig
-from execution.executors.http import HttpConfig
+from execution.executors.http_config import HttpConfig
 from execution.executors.mq.executor import MqConfig
 from execution.executors.noop import NoopConfig
 from execution.executors.rpc.executor import RpcConfig
