@@ -27,6 +27,7 @@ def test_its_lines_are_the_defaults_once_uncommented(tmp_path: Path) -> None:
         assert config.entries[key.setting].source.startswith("app.toml")
     assert {table: list(named) for table, named in config.tables.items()} == {
         "db.connections": ["orders"],
+        "http.tls": ["bank"],
         "rpc.services": ["PaymentService"],
     }
 
