@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from execution.engine.core import SUSPECT
 from execution.stores.base import Claim
 from execution.stores.sql.database import Cursor, Database
-from execution.stores.sql.schema import FLOW, INSTANCE, chunks
+from execution.stores.sql.schema import INSTANCE, chunks
 
 # SQLite takes at most 500 members in a compound SELECT.
 FLOWS_A_QUERY: Final = 100
@@ -20,23 +20,10 @@ WINDOW: Final = 1000
 
 T = TypeVar("T")
 
-_FIRST: Final = (
-    f"(SELECT i.wake_at FROM {INSTANCE.name} i WHERE i.flow_id = f.id AND i.wake_at <= %s "  # noqa: S608
-    "ORDER BY i.wake_at LIMIT 1)"
-)
-DUE_FLOWS: Final = (
-    f"SELECT d.id FROM (SELECT f.id AS id, {_FIRST} AS first_at FROM {FLOW.name} f) d "  # noqa: S608
-    "WHERE d.first_at IS NOT NULL ORDER BY d.first_at LIMIT %s"
-)
-ANY_DUE: Final = (
-    f"SELECT 1 FROM {FLOW.name} f WHERE EXISTS (SELECT 1 FROM {INSTANCE.name} i "  # noqa: S608
-    "WHERE i.flow_id = f.id AND i.wake_at <= %s) LIMIT 1"
-)
-NEXT_DUE: Final = (
-    "SELECT MIN(d.first_at) FROM (SELECT (SELECT i.wake_at FROM "  # noqa: S608
-    f"{INSTANCE.name} i WHERE i.flow_id = f.id AND i.wake_at IS NOT NULL ORDER BY i.wake_at LIMIT 1) AS first_at "
-    f"FROM {FLOW.name} f) d"
-)
+# Of what a dialect's `first_due` gives.
+DUE_FLOWS: Final = "SELECT d.id FROM ({first_due}) d WHERE d.first_at <= %s ORDER BY d.first_at LIMIT %s"
+ANY_DUE: Final = "SELECT 1 FROM ({first_due}) d WHERE d.first_at <= %s LIMIT 1"
+NEXT_DUE: Final = "SELECT MIN(d.first_at) FROM ({first_due}) d"
 # A walk along the claim's index, no count: it ends at the limit.
 BEYOND: Final = (
     f"SELECT 1 FROM {INSTANCE.name} WHERE flow_id = %s AND wake_at IS NOT NULL "  # noqa: S608
@@ -96,7 +83,7 @@ class ClaimSql:
         return self._take(chosen, owner, until=self._database.dialect.time(now + lease), at=at)
 
     def _due_flows(self, cursor: Cursor, at: Any, limit: int) -> list[str]:
-        return [row[0] for row in cursor.rows(DUE_FLOWS, [at, limit])]
+        return [row[0] for row in cursor.rows(_of(cursor, DUE_FLOWS), [at, limit])]
 
     def _choose(
         self, cursor: Cursor, quotas: Mapping[str, int], at: Any, *, limit: int, struck_limit: int
@@ -140,7 +127,7 @@ class ClaimSql:
 
     def has_due(self, now: datetime) -> bool:
         with self._database.reading() as cursor:
-            return bool(cursor.rows(ANY_DUE, [self._database.dialect.time(now)]))
+            return bool(cursor.rows(_of(cursor, ANY_DUE), [self._database.dialect.time(now)]))
 
     def has_backlog(self, flow_id: str, most: int) -> bool:
         with self._database.reading() as cursor:
@@ -148,7 +135,11 @@ class ClaimSql:
 
     def next_due(self) -> datetime | None:
         with self._database.reading() as cursor:
-            return self._database.dialect.read_time(cursor.rows(NEXT_DUE)[0][0])
+            return self._database.dialect.read_time(cursor.rows(_of(cursor, NEXT_DUE))[0][0])
+
+
+def _of(cursor: Cursor, sql: str) -> str:
+    return sql.format(first_due=cursor.dialect.first_due)
 
 
 def _lane(struck: Sequence[Candidate], limit: int) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from disttask_project.kernel import json
-from execution.stores.sql.schema import Table
+from execution.stores.sql.schema import FLOW, INSTANCE, Table
 
 Row = Sequence[Any]
 # A statement and its parameters; None: it holds its values as literals already.
@@ -29,6 +29,11 @@ class Dialect(ABC):
     for_update: ClassVar[str] = " FOR UPDATE"
     skip_locked: str = " FOR UPDATE SKIP LOCKED"
     begin: ClassVar[str] = "BEGIN"
+    # Each flow and when its first instance is due (`id`, `first_at`): one look into the claim's index a flow.
+    first_due: ClassVar[str] = (
+        f"SELECT f.id AS id, (SELECT i.wake_at FROM {INSTANCE.name} i WHERE i.flow_id = f.id "  # noqa: S608
+        f"AND i.wake_at IS NOT NULL ORDER BY i.wake_at LIMIT 1) AS first_at FROM {FLOW.name} f"
+    )
     now_sql: ClassVar[str] = ""  # empty: the database lives by this host's clock
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
