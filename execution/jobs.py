@@ -24,7 +24,7 @@ from execution.engine.driver import Driver
 from execution.engine.hosting import Host
 from execution.engine.loading import current_store, engine_settings, failure_port, new_executors
 from execution.engine.processes import bind_family
-from execution.engine.sessions import CLUSTER_VARIABLE, CanaryStamp, DrainFlag, SessionSlots
+from execution.engine.sessions import CLUSTER_VARIABLE, PARENT_VARIABLE, CanaryStamp, DrainFlag, SessionSlots
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +35,8 @@ _rung_at = -1.0
 
 def join_queue() -> None:
     """Called once at start-up. In a cluster that `runcluster` watches, all processes end with their parents."""
-    if CLUSTER_VARIABLE in os.environ:
-        bind_family()
+    if PARENT_VARIABLE in os.environ:
+        bind_family(int(os.environ[PARENT_VARIABLE]))
 
 
 def owner_name() -> str:

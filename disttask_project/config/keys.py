@@ -240,6 +240,13 @@ PROFILES: Final[dict[str, dict[tuple[str, str], Any]]] = {
 
 # Variables of ours that are no keys: read where they are needed, not to be taken for misspelt ones.
 OTHER_VARIABLES: Final = frozenset(
-    {"DISTTASK_CONFIG", "DISTTASK_ADMIN_PASSWORD", "DISTTASK_CI", "DISTTASK_CLUSTER", "DISTTASK_SERVICES"}
+    {
+        "DISTTASK_CONFIG",
+        "DISTTASK_ADMIN_PASSWORD",
+        "DISTTASK_CI",
+        "DISTTASK_CLUSTER",
+        "DISTTASK_CLUSTER_PARENT",
+        "DISTTASK_SERVICES",
+    }
 )
 OTHER_PREFIXES: Final = tuple(f"{PREFIX}{word}_" for word in ("SECRET", "TEST", "BENCH", "CHAOS", "DEMO"))

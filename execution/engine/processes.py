@@ -86,15 +86,32 @@ def kill_all(leader: Leader, *, within: float = 5.0) -> Sequence[int]:
     return left
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to end this process when the one that started it ends, however it ends."""
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to end this process when the one that started it ends, however it ends.
+
+    A parent that has ended by then gives no signal any more: whoever finds itself with another one is an orphan.
+    """
     try:
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     except (AttributeError, OSError):
         return  # not Linux: the supervisor finds what is left by its session
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
-def bind_family() -> None:
+class _Family:
+    """The pid of this process, so that a child knows who its parent was when it was forked."""
+
+    pid = 0
+
+    @classmethod
+    def forked(cls) -> None:
+        parent, cls.pid = cls.pid, os.getpid()
+        die_with_parent(parent)
+
+
+def bind_family(parent: int) -> None:
     """This process and all that it forks end with their parents: no orphan goes on pulling work."""
-    die_with_parent()
-    os.register_at_fork(after_in_child=die_with_parent)
+    _Family.pid = os.getpid()
+    die_with_parent(parent)
+    os.register_at_fork(after_in_child=_Family.forked)

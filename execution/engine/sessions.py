@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 CLUSTER_VARIABLE: Final = "DISTTASK_CLUSTER"  # the cluster's token, in the environment of all its processes
+PARENT_VARIABLE: Final = "DISTTASK_CLUSTER_PARENT"  # the pid of its supervisor
 
 
 def run_folder(home: Path) -> Path:

@@ -17,7 +17,14 @@ import structlog
 from disttask_project.kernel.crashpoints import crash_point
 from disttask_project.kernel.ids import new_id
 from execution.engine.processes import kill_all, leader_of, members, read_leader
-from execution.engine.sessions import CLUSTER_VARIABLE, CanaryStamp, DrainFlag, SessionSlots, run_folder
+from execution.engine.sessions import (
+    CLUSTER_VARIABLE,
+    PARENT_VARIABLE,
+    CanaryStamp,
+    DrainFlag,
+    SessionSlots,
+    run_folder,
+)
 from execution.engine.settings import EngineSettings
 
 log = structlog.get_logger(__name__)
@@ -68,9 +75,8 @@ class Cluster:
         self.drain = DrainFlag(home, self.token)
         self.stamp = CanaryStamp(home, self.token)
         self.started = time.monotonic()
-        self._process = subprocess.Popen(
-            command, env={**environment, CLUSTER_VARIABLE: self.token}, start_new_session=True
-        )
+        own = {CLUSTER_VARIABLE: self.token, PARENT_VARIABLE: str(os.getpid())}
+        self._process = subprocess.Popen(command, env={**environment, **own}, start_new_session=True)
         crash_point("cluster.spawned")
         self._leader = leader_of(self._process.pid)
         # For whoever comes after us, should we be killed. (The cluster ends with us then, where the kernel helps.)

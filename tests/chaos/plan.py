@@ -45,10 +45,10 @@ FAULTS: Final = {
         Fault(id="F16", module="f16_races", lease=10.0),
         Fault(id="F18", module="f18_hostile", lease=10.0),
         Fault(id="F20", module="f20_full_disk", stores=("sqlite",), lease=5.0),
-        Fault(id="F22", module="f22_poison", lease=3.0),
+        Fault(id="F22", module="f22_poison", lease=6.0),
         Fault(id="F23", module="f23_herd", lease=10.0),
         Fault(id="F24", module="f24_upgrade", lease=10.0),
-        Fault(id="R9", module="r09_retries", lease=3.0),
+        Fault(id="R9", module="r09_retries", lease=6.0),
         Fault(id="R6", module="r06_recovery", lease=DEFAULT_LEASE),
     )
 }

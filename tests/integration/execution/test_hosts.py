@@ -241,3 +241,36 @@ def test_the_supervisor_is_told_of_due_work_that_nobody_drives(bench: Bench) -> 
 def _runs(pid: int) -> bool:
     done = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return bool(done.stdout.strip()) and not done.stdout.startswith("Z")
+
+
+# What a cluster's process does first: it binds itself to the parent that is named, then goes on for a while.
+BOUND = """
+import os, sys, time
+from execution.engine.processes import bind_family
+bind_family(int(sys.argv[1]))
+child = os.fork()
+if not child:
+    time.sleep(30)
+print("bound", flush=True)
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.slow
+def test_a_process_whose_parent_died_before_it_was_bound_is_no_orphan() -> None:
+    """Found by the crash point `cluster.spawned`: six processes of a queue that nobody watched, for ever."""
+    command = [sys.executable, "-c", BOUND, "1"]
+    late = subprocess.run(command, cwd=project.BASE_DIR, capture_output=True, text=True, timeout=60, check=False)
+    assert late.returncode == -signal.SIGKILL
+    assert late.stdout == ""
+
+
+@pytest.mark.slow
+def test_a_bound_process_lives_as_long_as_its_parent() -> None:
+    command = [sys.executable, "-c", BOUND, str(os.getpid())]
+    bound = subprocess.Popen(command, cwd=project.BASE_DIR, stdout=subprocess.PIPE, text=True)
+    assert bound.stdout is not None
+    assert bound.stdout.readline() == "bound\n"
+    assert bound.poll() is None
+    bound.kill()
+    bound.communicate(timeout=20)
