@@ -39,7 +39,7 @@ chaos: dev
 
 bench: .ci-venvs
 	@$(PY) -m benchmarks --peer-python $(BENCH_VENV)/bin/python $(if $(QUICK),--quick) $(if $(FRESH),--fresh) \
-		--only "$(ONLY)" --rounds $(or $(ROUNDS),3) $(ARGS)
+		--only "$(ONLY)" --rounds $(or $(ROUNDS),3) $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
 
 bench-report: .ci-venvs
 	@$(BENCH_VENV)/bin/python -m benchmarks.report

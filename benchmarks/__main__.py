@@ -3,12 +3,14 @@
 QUICK=1      one round of tiny runs: shows that everything works, its figures mean nothing
 ONLY=G1,G3   only what these measures need
 ROUNDS=3     how many rounds; FRESH=1 forgets the rounds that are there, else the missing ones are added
+MINUTES=5    start no run after so long; the next call goes on where this one stopped
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -61,7 +63,8 @@ def main() -> int:
     runner = Runner(where, python=sys.executable, peer_python=options.peer_python)
     for store in {run.store for run in runs if run.is_grown}:
         runner.grow(store, 2_000 if options.quick else plan.GROWN_INSTANCES)
-    failed = play(runner, runs, rounds=1 if options.quick else options.rounds, file=rounds_file)
+    until = time.monotonic() + 60 * options.minutes
+    failed = play(runner, runs, rounds=1 if options.quick else options.rounds, file=rounds_file, until=until)
     lines = measures_of(read_lines(rounds_file), stores=stores, only=only)
     for line in lines:
         print(json.dumps(line), flush=True)
@@ -73,14 +76,17 @@ def main() -> int:
     return 1 if failed else 0
 
 
-def play(runner: Runner, runs: Sequence[Run], *, rounds: int, file: Path) -> list[str]:
-    """Rounds until each run has so many; returns the names of those that failed."""
+def play(runner: Runner, runs: Sequence[Run], *, rounds: int, file: Path, until: float) -> list[str]:
+    """Rounds until each run has so many, or time is up; returns the names of those that failed."""
     failed: list[str] = []
     for number in range(1, rounds + 1):
         done = [row["run"] for row in read_lines(file)]
         for run in runs:
             if done.count(run.name) >= number or run.name in failed:
                 continue
+            if time.monotonic() > until:
+                say("time is up: call again to go on")
+                return failed
             row = _one(runner, run, number)
             if row is None:
                 failed.append(run.name)
@@ -108,6 +114,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="start no run after so long")
     parser.add_argument("--fresh", action="store_true")
     parser.add_argument("--stores", default=",".join(servers.STORES))
     parser.add_argument("--peer-python", required=True, help="the interpreter of the peers' environment")

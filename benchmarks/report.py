@@ -1,18 +1,24 @@
-"""Write the generated parts of docs/performance.md and its pictures anew from the results: `make bench-report`."""
+"""Write the generated parts of docs/performance.md and docs/scaling.md, and the pictures, anew from the results.
+
+`make bench-report`; python -m benchmarks.report does so without the pictures where matplotlib is missing.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
-from benchmarks import tables
+from benchmarks import scaling_tables, tables
 from benchmarks.results_file import MACHINE, ROUNDS, measures_of, read_lines
-from benchmarks.safety import read_safety
+from benchmarks.safety import safeties
 from benchmarks.servers import ROOT, STORES
 
-PAGE: Final = ROOT / "docs/performance.md"
+PERFORMANCE: Final = ROOT / "docs/performance.md"
+SCALING: Final = ROOT / "docs/scaling.md"
 IMAGES: Final = ROOT / "docs/images"
 
 
@@ -24,20 +30,35 @@ def between_marks(text: str, name: str, content: str) -> str:
     return pattern.sub(lambda found: f"{found[1]}\n{content}\n\n{found[2]}", text)
 
 
+def rewrite(page: Path, parts: Mapping[str, str]) -> None:
+    text = page.read_text()
+    for name, content in parts.items():
+        text = between_marks(text, name, content)
+    page.write_text(text)
+
+
 def main() -> None:
     rows = read_lines(ROUNDS)
     lines = measures_of(rows)
-    safeties = {store: read_safety(store) for store in STORES}
-    text = PAGE.read_text()
-    for name, content in (
-        ("machine", tables.machine(json.loads(MACHINE.read_text()))),
-        ("ratios", tables.ratios(lines, "runcluster", safeties)),
-        ("ratios-runengine", tables.ratios(lines, "runengine", safeties)),
-        ("safety", tables.safety(safeties)),
-        ("runs", tables.runs(rows)),
-    ):
-        text = between_marks(text, name, content)
-    PAGE.write_text(text)
+    proven = safeties(STORES)
+    rewrite(
+        PERFORMANCE,
+        {
+            "machine": tables.machine(json.loads(MACHINE.read_text())),
+            "ratios": tables.ratios(lines, "runcluster", proven),
+            "ratios-runengine": tables.ratios(lines, "runengine", proven),
+            "safety": tables.safety(proven),
+            "runs": tables.runs(rows),
+        },
+    )
+    rewrite(
+        SCALING,
+        {
+            "cost": scaling_tables.cost(rows),
+            "clusters": scaling_tables.clusters(rows),
+            **scaling_tables.simulated(rows),
+        },
+    )
     try:
         from benchmarks.plots import draw_all
     except ModuleNotFoundError as error:

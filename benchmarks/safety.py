@@ -1,49 +1,62 @@
-"""A speed counts only with the chaos table of the same configuration: `make chaos` on that store, nothing violated."""
+"""A speed counts only with the chaos table of the same configuration: docs/safety.md, that store's column, unbroken."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from benchmarks.results_file import RESULTS, read_lines
+from benchmarks.servers import ROOT
 
-CHAOS: Final = RESULTS / "chaos.jsonl"
-KILLS: Final = "F1"  # kill -9 at every named point: without it there is no table
+PAGE: Final = ROOT / "docs/safety.md"
+NEEDED: Final = ("R1", "R2", "R3", "R4", "R5")
+CELL: Final = re.compile(r"\**([\d,]+) of ([\d,]+)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class Safety:
-    """What the chaos suite says of one store."""
+    """What the chaos suite says of one store: of each promise how often it was put to the test, and broken."""
 
     store: str
-    faults: Sequence[str]
-    checked: int
-    violations: int
+    checked: dict[str, int] = field(default_factory=dict)
+    broken: dict[str, int] = field(default_factory=dict)
+
+    def count(self, promise: str, broken: int, of: int) -> None:
+        self.checked[promise] = self.checked.get(promise, 0) + of
+        self.broken[promise] = self.broken.get(promise, 0) + broken
 
     @property
     def passed(self) -> bool:
-        return KILLS in self.faults and self.checked > 0 and not self.violations
+        return not self.reason
 
     @property
     def reason(self) -> str:
-        if self.passed:
-            return ""
-        return f"{self.violations} violations" if self.violations else "no chaos table of this store"
+        """Why a speed on this store does not count; empty: it does."""
+        missing = [promise for promise in NEEDED if not self.checked.get(promise)]
+        if missing:
+            return f"no chaos table of this store for {', '.join(missing)}"
+        broken = [promise for promise, count in self.broken.items() if count]
+        return f"the chaos suite broke {', '.join(broken)}" if broken else ""
 
 
-def safety_of(store: str, rows: Sequence[Mapping[str, Any]]) -> Safety:
-    """From the lines that `make chaos` keeps: the newest of each fault counts, and quick runs do not."""
-    newest = {row["fault"]: row for row in rows if row["store"] == store and not row["quick"]}
-    counts = [count for row in newest.values() for count in row["counts"]]
-    return Safety(
-        store=store,
-        faults=sorted(newest),
-        checked=sum(count["of"] for count in counts),
-        violations=sum(count["bad"] for count in counts),
-    )
+def read_safety(text: str, store: str) -> Safety:
+    """From the table of docs/safety.md: `| # | what was counted | sqlite | mariadb | ... |`, cells `0 of 2,000`."""
+    safety = Safety(store)
+    column: int | None = None
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip().strip("|").split("|")] if line.startswith("|") else []
+        if not cells:
+            column = None
+        elif cells[0] == "#":
+            column = cells.index(store) if store in cells else None
+        elif column is not None and (found := CELL.match(cells[column])):
+            broken, of = (int(part.replace(",", "")) for part in found.groups())
+            safety.count(cells[0], broken, of)
+    return safety
 
 
-def read_safety(store: str, path: Path = CHAOS) -> Safety:
-    return safety_of(store, read_lines(path))
+def safeties(stores: tuple[str, ...], page: Path = PAGE) -> Mapping[str, Safety]:
+    text = page.read_text() if page.exists() else ""
+    return {store: read_safety(text, store) for store in stores}
