@@ -85,8 +85,8 @@ W1_OURS: Final = plan.ours_name("W1", "{store}", "{host}", 2)
 GOALS: Final[Sequence[Goal]] = (
     _rate_goal("G1", "W1", "dbos W1", (6, 14), "W1, three http calls in a chain, to DBOS", hosts=BOTH),
     _rate_goal("G3", "W3", "dbos W3", (6, 16), "W3, one no-op, to DBOS", hosts=BOTH),
-    _rate_goal("G4", "W2", "dbos W2", (6, 12), "W2, one, ten in parallel, one, to DBOS", hosts=BOTH),
-    _rate_goal("G5", "W4", "dbos W4", (6, 14), "W4, a hundred no-ops in a chain, to DBOS", hosts=BOTH),
+    _rate_goal("G4", "W2", "dbos W2", (6, 12), "W2, one, ten in parallel, one, to DBOS"),
+    _rate_goal("G5", "W4", "dbos W4", (6, 14), "W4, a hundred no-ops in a chain, to DBOS"),
     _rate_goal("G6", "W1", "naive W1 {store}", (5, 20), "W1, to one queue message a task"),
     _rate_goal("G7.W1", "W1", "celery W1", (3, 8), "W1, to Celery on Redis (not durable)"),
     _rate_goal("G7.W3", "W3", "celery W3", (3, 6), "W3, to Celery on Redis (not durable)"),
