@@ -49,6 +49,8 @@ def draw_ratios(lines: Rows) -> Any:
     shown = [line for line in lines if line["host"] == "runcluster"]
     names = list(dict.fromkeys(line["measure"] for line in shown))
     figure, axes = plt.subplots(figsize=(7.5, 0.34 * len(names) + 1.2))
+    if not shown:
+        axes.text(0.5, 0.5, "refused: no store has a passing chaos table", ha="center", transform=axes.transAxes)
     for line in shown:
         place = names.index(line["measure"]) + (0.18 if line["store"] == "postgres" else -0.18)
         axes.barh(place, max(_reached(line), 0.01), height=0.34, color=COLOURS[line["store"]])

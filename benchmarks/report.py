@@ -64,7 +64,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         print(f"bench: no pictures: {error} (make bench-report draws them)", file=sys.stderr)
         return
-    draw_all(rows, lines, IMAGES)
+    draw_all(rows, [line for line in lines if proven[line["store"]].passed], IMAGES)
 
 
 if __name__ == "__main__":
