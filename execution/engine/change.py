@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,7 +13,6 @@ from execution.domain.planner import mark_of
 from execution.domain.states import InstanceStatus, TaskStatus, check_instance, check_task
 from execution.engine.port import FailedTask, FailurePort
 from execution.engine.state import (
-    INSTANCE_COLUMNS,
     Act,
     AttemptRow,
     Effects,
@@ -25,6 +23,7 @@ from execution.engine.state import (
     TaskState,
     Unit,
     Verdict,
+    instance_columns,
 )
 from flows.domain.compiled import CompiledTask, Kind
 
@@ -141,10 +140,8 @@ class Change:
             return Effects()
         state, unit = self.state, self.unit
         state.rev = unit.rev
-        unit.tasks = {task_id: copy.copy(task) for task_id, task in unit.tasks.items()}
-        unit.instance = {column: getattr(state, column, None) for column in INSTANCE_COLUMNS}
-        unit.instance["status"] = str(state.status)
-        unit.instance["updated_at"] = self.now
+        unit.tasks = {task_id: task.snapshot() for task_id, task in unit.tasks.items()}
+        unit.instance = instance_columns(state, now=self.now)
         unit.release = release
         unit.wake_at = wake_at
         return Effects(unit=unit, calls=self.calls)

@@ -94,26 +94,23 @@ def close_attempt(
     if task.open_attempt is not None:
         task.open_attempt = None
         change.state.in_flight -= 1
-    ended = row or AttemptRow(
-        instance_id=change.state.id,
-        task_id=task.task_id,
-        number=task.attempt,
-        run=task.run,
-        status=status,
-        fence=change.state.fence,
-        worker=change.worker,
-        key="",
-        is_start=False,
-        started_at=task.started_at or change.now,
-    )
-    change.attempt(
-        replace(
-            ended,
-            is_start=False,
+    if row is not None:
+        ended = replace(row, is_start=False, status=status)
+    else:
+        ended = AttemptRow(
+            instance_id=change.state.id,
+            task_id=task.task_id,
+            number=task.attempt,
+            run=task.run,
             status=status,
-            response=response,
-            error=error,
-            ended_at=change.now,
-            duration_ms=duration_ms,
+            fence=change.state.fence,
+            worker=change.worker,
+            key="",
+            is_start=False,
+            started_at=task.started_at or change.now,
         )
-    )
+    ended.response = response
+    ended.error = error
+    ended.ended_at = change.now
+    ended.duration_ms = duration_ms
+    change.attempt(ended)

@@ -35,8 +35,11 @@ def errand_scope(state: InstanceState, spec: CompiledTask, task: TaskState | Non
 
 
 def instance_scope(state: InstanceState) -> dict[str, Any]:
+    """The same for the whole life of an instance, so made once."""
+    if state.root is not None:
+        return state.root
     created = state.created_at.isoformat().replace("+00:00", "Z")
-    return {
+    state.root = {
         "id": state.id,
         "flow": state.flow.name,
         "version": state.version_number,
@@ -44,6 +47,7 @@ def instance_scope(state: InstanceState) -> dict[str, Any]:
         "scheduled_at": created,
         "tags": dict(state.tags),
     }
+    return state.root
 
 
 def expression_failure(error: ExpressionError, field: str) -> Failure:

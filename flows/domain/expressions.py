@@ -75,7 +75,8 @@ class PathExpression:
                 if isinstance(value, list | tuple) and step < len(value):
                     value = value[step]
                     continue
-            elif isinstance(value, Mapping) and step in value:
+            # First by the exact class: asking the abstract one costs more than all else here.
+            elif (value.__class__ is dict or isinstance(value, Mapping)) and step in value:
                 value = value[step]
                 continue
             raise _missing(self.path, depth, value)

@@ -38,14 +38,17 @@ def bind_input(
     Raises `ExpressionError` where a value cannot be computed, `InputError` where it does not fit.
     """
     bound: dict[str, Any] = {item.name: item.default for item in task.fields if item.has_default}
-    for name in dict.fromkeys((task.task_name, task.id)):
+    for name in (task.task_name, task.id):
         given = params.get(name)
-        if isinstance(given, Mapping):
+        if given is not None and isinstance(given, Mapping):
             bound.update(given)
-    bound.update((name, path.evaluate(scope)) for name, path in task.input_from.items())
-    bound.update((name, value.render(scope)) for name, value in task.input.items())
-    bound.update(override or {})
-    return check_input(task.fields, bound)
+    for name, path in task.input_from.items():
+        bound[name] = path.evaluate(scope)
+    for name, value in task.input.items():
+        bound[name] = value.render(scope)
+    if override:
+        bound.update(override)
+    return check_input(task.fields, bound) if task.fields else bound
 
 
 def check_input(fields: Sequence[InputField], values: Mapping[str, Any]) -> dict[str, Any]:
