@@ -24,6 +24,7 @@ JSON = Any  # dict | list | str | int | float | bool | None; a recursive alias b
 
 def loads(text: str | bytes) -> JSON:
     """Parse strictly; raises `Malformed` with a plain reason."""
+    is_utf8 = isinstance(text, bytes)
     if isinstance(text, bytes):
         try:
             text = text.decode("utf-8")
@@ -48,10 +49,20 @@ def loads(text: str | bytes) -> JSON:
                 column=error.colno,
             )
         ) from error
-    fault = fault_in(value)
-    if fault:
+    if _may_be_faulty(text, is_utf8=is_utf8) and (fault := fault_in(value)):
         raise _malformed(messages.text("Not acceptable JSON: {fault}.", fault=fault))
     return value
+
+
+def _may_be_faulty(text: str, *, is_utf8: bool) -> bool:
+    """Whether a text that was parsed strictly can hold what `fault_in` looks for; most cannot, and need no walk.
+
+    A NUL stands in no JSON string but as an escape; so does a lone surrogate in what was UTF-8 or is ASCII. Each
+    level of nesting has a bracket of its own.
+    """
+    if "\\u" in text or not (is_utf8 or text.isascii()):
+        return True
+    return text.count("{") + text.count("[") > MAX_DEPTH
 
 
 def loads_stored(text: str) -> JSON:
@@ -93,9 +104,15 @@ _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), al
 _SORTED: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
 
 
+class Encoded(str):
+    """Text that `dumps` made: it is not made again."""
+
+    __slots__ = ()
+
+
 def dumps(value: JSON) -> str:
     """Compact text, keys in their own order, non-ASCII as it is."""
-    return _COMPACT.encode(value)
+    return value if value.__class__ is Encoded else _COMPACT.encode(value)
 
 
 def canonical(value: JSON) -> str:
@@ -112,6 +129,8 @@ def clean_text(text: str) -> str:
     """Text from outside made storable everywhere: NUL and lone surrogates become U+FFFD."""
     if "\x00" in text:
         text = text.replace("\x00", "�")
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
