@@ -98,7 +98,10 @@ class Task(models.Model):
     """A task of an instance, written when it first leaves `pending`; readers overlay the definition."""
 
     id = IdField(primary_key=True, max_length=200, editable=False)  # {instance}:{task_id}
-    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="tasks", db_constraint=False)
+    # No index of its own: the unique one begins with it.
+    instance = models.ForeignKey(
+        Instance, on_delete=models.CASCADE, related_name="tasks", db_constraint=False, db_index=False
+    )
     task_id = IdField(max_length=128)
     task_name = models.CharField(max_length=64)
     name = models.CharField(max_length=255)
@@ -140,7 +143,10 @@ class Attempt(models.Model):
     """One try of a task, committed before its call leaves (so no effect is without its row)."""
 
     id = IdField(primary_key=True, max_length=220, editable=False)  # {instance}:{task_id}:{number}
-    instance = models.ForeignKey(Instance, on_delete=models.CASCADE, related_name="attempts", db_constraint=False)
+    # No index of its own: the unique one begins with it.
+    instance = models.ForeignKey(
+        Instance, on_delete=models.CASCADE, related_name="attempts", db_constraint=False, db_index=False
+    )
     task_id = IdField(max_length=128)
     number = models.PositiveIntegerField()
     run = models.PositiveIntegerField(default=1)

@@ -71,7 +71,7 @@ class JournalSql:
         cursor.upsert(TASK, TASK_COLUMNS, TASK_SET, rows.tasks)
         cursor.update(TASK, ("id",), TASK_END, rows.ended_tasks)
         cursor.insert(ATTEMPT, ATTEMPT_COLUMNS, rows.begun)
-        cursor.upsert(ATTEMPT, ATTEMPT_COLUMNS, ATTEMPT_END, rows.ended)
+        cursor.update(ATTEMPT, ("id",), ATTEMPT_END, rows.ended)
         cursor.insert(LOG, LOG_COLUMNS, rows.logs)
         self._port_rows(cursor, [row for unit in units for row in unit.rows])
         self._verdicts(cursor, units)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from disttask_project.kernel.json import clean_text
+from disttask_project.kernel.json import JSON, Encoded, clean_text, dumps
 from execution.engine.state import INSTANCE_COLUMNS, AttemptRow, ErrorInfo, LogRow, TaskState, Unit
 from execution.stores.sql.schema import ATTEMPT, ATTEMPT_END, LOG, TASK
 from flows.domain.compiled import CompiledFlow
@@ -91,6 +91,30 @@ assert set(LOG_COLUMNS) == set(LOG.columns)
 assert set(ATTEMPT_END) < set(ATTEMPT.columns)
 
 
+class Texts:
+    """JSON values of a group as text, each made once: a request stands on its attempt and on its task, so does an
+    answer, and a constant config is one object for all its calls."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[JSON, Encoded]] = {}
+
+    def of(self, value: JSON) -> Encoded | None:
+        if value is None:
+            return None
+        known = self._known.get(id(value))
+        if known is None:
+            # Holding the object keeps its id from being given to another.
+            known = self._known[id(value)] = (value, Encoded(dumps(value)))
+        return known[1]
+
+    def of_request(self, request: JSON) -> Encoded | None:
+        if request is None or list(request) != ["config", "input"] or None in request.values():
+            return self.of(request)
+        return Encoded(f'{{"config":{self.of(request["config"])},"input":{self.of(request["input"])}}}')
+
+
 @dataclass(slots=True)
 class GroupRows:
     """All rows of a group of units, by statement."""
@@ -100,16 +124,20 @@ class GroupRows:
     begun: list[Sequence[Any]] = field(default_factory=list)
     ended: list[Sequence[Any]] = field(default_factory=list)
     logs: list[Sequence[Any]] = field(default_factory=list)
+    _texts: Texts = field(default_factory=Texts)
 
     def add(self, unit: Unit, flow: CompiledFlow | None) -> None:
         for task in unit.tasks.values():
             if _has_only_ended(unit, task):
-                self.ended_tasks.append(ended_task_row(unit.instance_id, task))
+                self.ended_tasks.append(ended_task_row(unit.instance_id, task, self._texts))
                 continue
             assert flow is not None, "a unit that writes tasks names its flow"
-            self.tasks.append(task_row(unit.instance_id, task, flow))
+            self.tasks.append(task_row(unit.instance_id, task, flow, self._texts))
         for attempt in unit.attempts.values():
-            (self.begun if attempt.is_start else self.ended).append(attempt_row(attempt))
+            if attempt.is_start:
+                self.begun.append(attempt_row(attempt, self._texts))
+            else:
+                self.ended.append(ended_attempt_row(attempt, self._texts))
         self.logs += [log_row(unit.instance_id, log) for log in unit.logs]
 
 
@@ -119,14 +147,14 @@ def _has_only_ended(unit: Unit, task: TaskState) -> bool:
     return last is not None and not last.is_start and not unit.verdicts
 
 
-def ended_task_row(instance_id: str, task: TaskState) -> list[Any]:
+def ended_task_row(instance_id: str, task: TaskState, texts: Texts) -> list[Any]:
     error = task.error or NO_ERROR
     return [
         f"{instance_id}:{task.task_id}",
         task.status,
         task.skip_reason,
-        task.output,
-        task.result,
+        texts.of(task.output),
+        texts.of(task.result),
         *_error(error),
         error.final,
         task.attempt,
@@ -138,7 +166,7 @@ def ended_task_row(instance_id: str, task: TaskState) -> list[Any]:
     ]
 
 
-def task_row(instance_id: str, task: TaskState, flow: CompiledFlow) -> list[Any]:
+def task_row(instance_id: str, task: TaskState, flow: CompiledFlow, texts: Texts) -> list[Any]:
     spec = flow.specs[task.task_id]
     error = task.error or NO_ERROR
     return [
@@ -150,11 +178,11 @@ def task_row(instance_id: str, task: TaskState, flow: CompiledFlow) -> list[Any]
         spec.type,
         task.status,
         task.skip_reason,
-        task.config,
-        task.input,
-        task.override,
-        task.output,
-        task.result,
+        texts.of(task.config),
+        texts.of(task.input),
+        texts.of(task.override),
+        texts.of(task.output),
+        texts.of(task.result),
         *_error(error),
         error.final,
         task.attempt,
@@ -172,7 +200,7 @@ def attempt_id(attempt: AttemptRow) -> str:
     return f"{attempt.instance_id}:{attempt.task_id}:{attempt.number}"
 
 
-def attempt_row(attempt: AttemptRow) -> list[Any]:
+def attempt_row(attempt: AttemptRow, texts: Texts) -> list[Any]:
     return [
         attempt_id(attempt),
         attempt.instance_id,
@@ -188,9 +216,21 @@ def attempt_row(attempt: AttemptRow) -> list[Any]:
         attempt.status,
         attempt.ended_at,
         attempt.duration_ms,
-        attempt.response,
-        attempt.request,
-        attempt.stale,
+        texts.of(attempt.response),
+        texts.of_request(attempt.request),
+        texts.of(attempt.stale),
+    ]
+
+
+def ended_attempt_row(attempt: AttemptRow, texts: Texts) -> list[Any]:
+    """Its row is there since the attempt began."""
+    return [
+        attempt_id(attempt),
+        attempt.status,
+        texts.of(attempt.response),
+        *_error(attempt.error or NO_ERROR),
+        attempt.ended_at,
+        attempt.duration_ms,
     ]
 
 
@@ -209,6 +249,8 @@ def log_row(instance_id: str, log: LogRow) -> list[Any]:
 
 def _error(error: ErrorInfo) -> tuple[str, str, str, str]:
     """Codes may be a target's own words: what the columns cannot hold is cut, never refused."""
+    if error is NO_ERROR:
+        return ("", "", "", "")
     return (
         clean_text(error.type)[:64],
         clean_text(error.code)[:128],
