@@ -63,12 +63,14 @@ def clusters(rows: Rows) -> str:
         ):
             mine = quiet_of(rows, name)
             if mine:
-                # The first two shares: a session that began anew after its twenty seconds has one of its own.
+                # A session ends after twenty seconds and its successor has a share of its own: at most four are told.
                 shares = [f"{share:.0%}" for share in mine[0].get("session_shares", [])[:4]]
                 rate, cpu = median([row["rate"] for row in mine]), _middle(mine, "cpu_ms_per_flow")
                 wrong = str(sum(row["wrong"] for row in mine))
-                made.append([store, words, number(rate), number(cpu), wrong, ", ".join(shares)])
-    return table(["store", "hosts", "W1 flows/s", "CPU ms a flow", "not ended well", "attempts by session"], made)
+                others = number(max(row["others_percent"] for row in mine))
+                made.append([store, words, number(rate), number(cpu), others, wrong, ", ".join(shares)])
+    header = ["store", "hosts", "W1 flows/s", "CPU ms a flow", "others, % at most", "not ended well"]
+    return table([*header, "attempts by session"], made)
 
 
 def model_inputs(rows: Rows) -> tuple[float, float]:
