@@ -15,6 +15,7 @@ from execution.executors.db.spec import ANY_TABLE, BadConnection, read_spec
 from execution.executors.mq.executor import backend_fault
 from execution.executors.options import DbOptions, db_options, http_options, mq_options, rpc_options
 from execution.executors.rpc.services import BadService, read_service
+from execution.executors.tls import Certificates
 
 
 @register("execution")
@@ -122,6 +123,20 @@ def check_services(**_kwargs: Any) -> Sequence[CheckMessage]:
                 )
             )
     return found
+
+
+@register("execution")
+def check_certificates(**_kwargs: Any) -> Sequence[CheckMessage]:
+    """Every [http.tls.<name>] has a key where it has a certificate."""
+    return [
+        Error(
+            f"[http.tls.{name}]: a certificate needs its key, and a key its certificate.",
+            hint="Give cert_file and key_file, both or neither.",
+            id="execution.E008",
+        )
+        for name, raw in http_options().tls.items()
+        if Certificates.read(raw).fault
+    ]
 
 
 @register("execution")

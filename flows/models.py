@@ -107,3 +107,29 @@ class TaskDefinition(models.Model):
 
     def __str__(self) -> str:
         return str(self.name)
+
+
+class DescriptorSet(models.Model):
+    """Descriptors of gRPC services, kept under the hash of their bytes: a task may name the very set it was made for.
+
+    `services` is what they describe: [{name, methods: [{name, input, output, streams}]}]. `put_at` says which of
+    several sets with one service counts: the one put in last, also where it was there before.
+    """
+
+    hash = IdField(_("hash"), primary_key=True, max_length=64)
+    name = models.CharField(_("name"), max_length=255)
+    content = models.BinaryField(editable=False)
+    size = models.PositiveIntegerField(_("size"))
+    services = JSONTextField(_("services"), default=list)
+    put_at = models.DateTimeField(_("put in at"))
+    put_user = models.CharField(_("put in by"), max_length=150, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("descriptor set")
+        verbose_name_plural = _("descriptor sets")
+        ordering: ClassVar[Any] = ["-put_at", "hash"]
+        indexes: ClassVar[Any] = [models.Index(fields=["put_at"], name="descriptorset_put_at")]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.hash[:12]}"

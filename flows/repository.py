@@ -12,7 +12,7 @@ from disttask_project.kernel.errors import Conflict, NotFound
 from disttask_project.kernel.json import JSON
 from disttask_project.kernel.messages import text
 from flows.domain.catalog import CatalogEntry, field_as_json
-from flows.models import Flow, FlowVersion, TaskDefinition
+from flows.models import DescriptorSet, Flow, FlowVersion, TaskDefinition
 
 
 def name_taken(name: str) -> Conflict:
@@ -134,4 +134,17 @@ def _differs(row: TaskDefinition, entry: CatalogEntry) -> bool:
 
 
 def remove_task_definition(row: TaskDefinition) -> None:
+    row.delete()
+
+
+def put_descriptor_set(
+    *, digest: str, name: str, content: bytes, services: JSON, user: str, now: datetime
+) -> tuple[DescriptorSet, bool]:
+    """Insert a set, or make it the newest again; the second value says whether it is new."""
+    values: dict[str, Any] = {"name": name, "put_at": now, "put_user": user}
+    made = {**values, "content": content, "size": len(content), "services": services}
+    return DescriptorSet.objects.update_or_create(hash=digest, defaults=values, create_defaults=made)
+
+
+def remove_descriptor_set(row: DescriptorSet) -> None:
     row.delete()

@@ -133,6 +133,8 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "create_task_definition": pgettext_lazy("log", "made a task type"),
     "edit_task_definition": pgettext_lazy("log", "edited a task type"),
     "delete_task_definition": pgettext_lazy("log", "removed a task type"),
+    "put_descriptor_set": pgettext_lazy("log", "put in a descriptor set"),
+    "remove_descriptor_set": pgettext_lazy("log", "took out a descriptor set"),
     "create_token": pgettext_lazy("log", "made a token"),
     "revoke_token": pgettext_lazy("log", "revoked a token"),
     "purge": pgettext_lazy("log", "purged old rows"),
@@ -144,6 +146,7 @@ OBJECTS: Final[Mapping[str, Any]] = {
     "exception": pgettext_lazy("object", "exception"),
     "flow": pgettext_lazy("object", "flow"),
     "task_definition": pgettext_lazy("object", "task type"),
+    "descriptor_set": pgettext_lazy("object", "descriptor set"),
     "token": pgettext_lazy("object", "token"),
 }
 

@@ -72,6 +72,7 @@ def _definitions() -> list[dict[str, Any]]:
     return [
         _list(_("Flows"), "account_tree", "flows_flow"),
         _list(_("Task types"), "widgets", "flows_taskdefinition"),
+        _list(_("Descriptor sets"), "schema", "flows_descriptorset"),
     ]
 
 

@@ -91,7 +91,11 @@ class TlsContexts:
 def _made(certificates: Certificates, name: str) -> ssl.SSLContext:
     if certificates.fault:
         raise _bad(name, text("a certificate needs its key, and a key its certificate"))
-    pems = read_pems(certificates, name=name)
+    return context_of(read_pems(certificates, name=name), name=name)
+
+
+def context_of(pems: Pems, *, name: str) -> ssl.SSLContext:
+    """Raises `TaskFailed` (refused) where they are none, or do not belong together."""
     try:
         context = ssl.create_default_context(cadata=None if pems.ca is None else pems.ca.decode("ascii", "replace"))
         if pems.cert is not None and pems.key is not None:

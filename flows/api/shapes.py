@@ -56,4 +56,14 @@ TASK_DEFINITION: Final = define(
     updated_at="time",
     updated_user="string",
 )
+_DESCRIPTOR_SET: Final[dict[str, Any]] = {
+    "hash": "string",
+    "name": "string",
+    "size": "integer",
+    "services": "array",
+    "put_at": "time",
+    "put_user": "string",
+}
+DESCRIPTOR_SET_ROW: Final = define("DescriptorSetRow", **_DESCRIPTOR_SET)
+DESCRIPTOR_SET: Final = define("DescriptorSet", **_DESCRIPTOR_SET, used_by="array")
 SCHEMA: Final = define("FlowSchema")

@@ -60,4 +60,13 @@ TASK_DEFINITION: Final[Spec] = {
     "config": Field(kind="object", example={"url": "https://target.example/charge"}),
     "input_fields": Field(kind="array", example=[{"name": "amount", "type": "int", "required": True}]),
 }
+DESCRIPTOR_SET: Final[Spec] = {
+    "name": Field(default="", max_length=255, description="the first service's where it is left out"),
+    "content": Field(
+        required=True,
+        min_length=1,
+        description="a FileDescriptorSet in base64, as protoc --include_imports --descriptor_set_out writes it",
+        example="CpYBCg1wYXltZW50LnByb3Rv",
+    ),
+}
 TASK_DEFINITION_CHANGE: Final[Spec] = {key: field for key, field in TASK_DEFINITION.items() if key != "name"}

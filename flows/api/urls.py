@@ -1,10 +1,10 @@
-"""`/api/v1/flows...`, `/task-definitions`, `/schemas/flow`."""
+"""`/api/v1/flows...`, `/task-definitions`, `/descriptor-sets`, `/schemas/flow`."""
 
 from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from flows.api import catalog, flows, versions
+from flows.api import catalog, descriptors, flows, versions
 
 urlpatterns: list[URLPattern] = [
     path("flows", flows.Flows.as_view(), name="flows"),
@@ -19,5 +19,7 @@ urlpatterns: list[URLPattern] = [
     path("flows/<str:flow_id>/graph", versions.Graph.as_view(), name="flow-graph"),
     path("task-definitions", catalog.TaskDefinitions.as_view(), name="task-definitions"),
     path("task-definitions/<str:name>", catalog.TaskDefinition.as_view(), name="task-definition"),
+    path("descriptor-sets", descriptors.DescriptorSets.as_view(), name="descriptor-sets"),
+    path("descriptor-sets/<str:digest>", descriptors.DescriptorSet.as_view(), name="descriptor-set"),
     path("schemas/flow", catalog.FlowSchema.as_view(), name="flow-schema"),
 ]

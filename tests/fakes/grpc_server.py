@@ -16,8 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory, timestamp_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message_factory
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+
+from flows.domain.descriptors import build_pool, read_set
 
 Fields = Mapping[str, Any]
 Handler = Callable[[dict[str, Any], grpc.ServicerContext], dict[str, Any]]
@@ -83,12 +85,7 @@ class GrpcServer:
         return f"{self.file.package}.{self.file.service[0].name}"
 
     def start(self) -> GrpcServer:
-        pool = descriptor_pool.DescriptorPool()
-        if "google/protobuf/timestamp.proto" in self.file.dependency:
-            known = descriptor_pb2.FileDescriptorProto()
-            timestamp_pb2.DESCRIPTOR.CopyToProto(known)
-            pool.Add(known)
-        pool.Add(self.file)
+        pool = build_pool(read_set(descriptor_pb2.FileDescriptorSet(file=[self.file]).SerializeToString()))
         self._server = grpc.server(
             ThreadPoolExecutor(max_workers=16),
             options=[("grpc.so_reuseport", 0), ("grpc.max_send_message_length", self.max_bytes)],

@@ -21,8 +21,10 @@ from execution.executors.http_outcome import answer_value, broken_answer
 from execution.executors.http_outcome import status_failure as http_failure
 from execution.executors.identity import traceparent, wire_text
 from execution.executors.options import RpcOptions, rpc_options
-from execution.executors.rpc.channels import Channels
+from execution.executors.rpc.catalog import CatalogLibrary
+from execution.executors.rpc.links import Links
 from execution.executors.rpc.messages import as_request, as_value
+from execution.executors.rpc.methods import Library, Methods
 from execution.executors.rpc.services import HTTP_JSON, BadService, Service, find_service, read_target
 from execution.executors.rpc.status import status_failure
 from execution.executors.schema import ParsedConfigs, parse
@@ -52,6 +54,9 @@ class RpcConfig(BaseModel):
     method: str = Field(min_length=1, max_length=255)
     target: str | None = Field(default=None, description="host:port, where the configuration names none.")
     protocol: Literal["grpc", "http-json"] | None = Field(default=None)
+    descriptors: str | None = Field(
+        default=None, pattern=r"^(sha256:)?[0-9a-f]{64}$", description="The set to use, where not the newest."
+    )
     metadata: dict[str, Annotated[str, BeforeValidator(_scalar_text)]] = Field(default_factory=dict)
 
     @field_validator("target")
@@ -85,10 +90,12 @@ class RpcExecutor(Executor):
     is_async = True
     description = "Calls a method of a service; the result is its reply."
 
-    def __init__(self, options: RpcOptions | None = None) -> None:
+    def __init__(self, options: RpcOptions | None = None, library: Library | None = None) -> None:
         self._options = options or rpc_options()
         self._parsed = ParsedConfigs(RpcConfig)
-        self._channels = Channels(self._options)
+        self._links = Links(self._options)
+        self._catalog = CatalogLibrary() if options is None else None
+        self._methods = Methods(self._options, self._links, library or self._catalog)
         self._http = http_client(self._options.http())
 
     @classmethod
@@ -132,8 +139,10 @@ class RpcExecutor(Executor):
         sent = False
         try:
             async with asyncio.timeout_at(call.deadline):
-                link = await self._channels.link(service, deadline=call.deadline)
-                method, invoke = await self._channels.method(service, link, config.method, deadline=call.deadline)
+                link = await self._links.link(service, deadline=call.deadline)
+                method, invoke = await self._methods.find(
+                    link, config.method, pinned=config.descriptors or "", deadline=call.deadline
+                )
                 request = as_request(method, dict(call.input))
                 if len(request) > self._options.max_message_bytes:
                     raise TaskFailed(
@@ -149,7 +158,7 @@ class RpcExecutor(Executor):
                 )
         except aio.AioRpcError as error:
             if error.code() is StatusCode.UNAVAILABLE:
-                self._channels.forget(service, link)
+                self._links.forget(link)
             raise status_failure(error) from error
         except TimeoutError:
             raise _timed_out(service, sent=sent) from None
@@ -170,7 +179,9 @@ class RpcExecutor(Executor):
         return value["body"]
 
     async def close(self) -> None:
-        await self._channels.close()
+        await self._links.close()
+        if self._catalog is not None:
+            self._catalog.close()
         await self._http.close()
 
 

@@ -10,10 +10,17 @@ from typing import Any, Final
 from disttask_project.kernel.messages import Message, text
 from execution.executors.options import RpcOptions
 from execution.executors.schema import unknown_key
+from execution.executors.tls import Certificates
 
 GRPC: Final = "grpc"
 HTTP_JSON: Final = "http-json"
-_KEYS: Final = ("protocol", "target", "targets", "url", "service", "tls", "ca_file", "field_names")
+_KEYS: Final = (
+    *("protocol", "target", "targets", "balance", "url", "service", "field_names"),
+    *("tls", "ca_file", "cert_file", "key_file", "server_name"),
+)
+ROUND_ROBIN: Final = "round_robin"
+FAILOVER: Final = "failover"
+NO_CERTIFICATES: Final = Certificates()
 # Names and addresses with a port; no scheme (unix:, dns://authority, xds:) gets through.
 _TARGET: Final = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]{1,253}):(?P<port>[0-9]{1,5})")
 
@@ -34,8 +41,10 @@ class Service:
     protocol: str
     targets: tuple[tuple[str, int], ...] = ()
     url: str = ""
+    balance: str = ROUND_ROBIN
     tls: bool = False
-    ca_file: str = ""
+    certificates: Certificates = NO_CERTIFICATES
+    server_name: str = ""  # what its certificate is made out to, where that is not the target's host
     keeps_names: bool = False  # reply fields as in the .proto, not in lowerCamelCase
 
 
@@ -64,17 +73,29 @@ def read_service(name: str, raw: Mapping[str, Any]) -> Service:
     targets = tuple(map(read_target, [raw["target"]] if raw.get("target") else raw.get("targets") or ()))
     url = str(raw.get("url") or "")
     if protocol == HTTP_JSON:
+        if any(raw.get(key) for key in ("ca_file", "cert_file", "key_file", "server_name")):
+            raise BadService(text("certificates of its own are for grpc; use an http task with tls instead"))
         if not url and not targets:
             raise BadService(text("it needs a url or a target"))
         return Service(name=name, protocol=protocol, url=url or _url(targets[0], bool(raw.get("tls"))))
     if not targets:
         raise BadService(text("it needs a target: host:port"))
+    balance = raw.get("balance") or ROUND_ROBIN
+    if balance not in {ROUND_ROBIN, FAILOVER}:
+        raise BadService(text("balance must be round_robin or failover"))
+    certificates = Certificates.read(raw)
+    if certificates.fault:
+        raise BadService(text("a certificate needs its key, and a key its certificate"))
+    if not raw.get("tls") and (certificates != NO_CERTIFICATES or raw.get("server_name")):
+        raise BadService(text("certificates are for a connection with tls = true"))
     return Service(
         name=str(raw.get("service") or name),
         protocol=protocol,
         targets=targets,
+        balance=balance,
         tls=bool(raw.get("tls")),
-        ca_file=str(raw.get("ca_file") or ""),
+        certificates=certificates,
+        server_name=str(raw.get("server_name") or ""),
         keeps_names=raw.get("field_names") == "proto",
     )
 

@@ -25,9 +25,15 @@ _REFUSED: Final = frozenset(
     }
 )
 _NOT_NOW: Final = frozenset({_CODE.RESOURCE_EXHAUSTED, _CODE.ABORTED})
-# The library's own words. A server that says UNAVAILABLE and a connection that broke look alike to us.
-_REPLY_TOO_LARGE: Final = "CLIENT: Received message larger than max"
-_NOT_CONNECTED: Final = "failed to connect to all addresses"
+# The library's own words, under codes that else are the service's: the reply was too large for us, or the stream was
+# torn down. The work may well be done.
+_OUR_SIDE: Final = (
+    "message larger than max",
+    "metadata size exceeds",
+    "RST_STREAM",
+    "Stream removed",
+    "Cardinality violation",
+)
 _PUSHBACK: Final = "grpc-retry-pushback-ms"
 
 
@@ -47,13 +53,14 @@ def status_failure(error: aio.AioRpcError, *, sent: bool = True) -> TaskFailed:
 
 
 def _sort(code: grpc.StatusCode, details: str) -> Sort:
+    """Once sent, UNAVAILABLE never means that nothing arrived: a status of the library and one that a service passes
+    on from another look alike, to the letter.
+    """
+    if any(words in details for words in _OUR_SIDE):
+        return Sort.MAYBE_APPLIED
     if code in _REFUSED:
         return Sort.REFUSED
-    if code in _NOT_NOW and _REPLY_TOO_LARGE not in details:  # a reply too large for us: the work is done
-        return Sort.REFUSED_NOW
-    if code is _CODE.UNAVAILABLE and details.startswith(_NOT_CONNECTED):
-        return Sort.NEVER_SENT
-    return Sort.MAYBE_APPLIED
+    return Sort.REFUSED_NOW if code in _NOT_NOW else Sort.MAYBE_APPLIED
 
 
 def _pushback(error: aio.AioRpcError) -> float | None:

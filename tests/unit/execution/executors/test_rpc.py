@@ -11,8 +11,9 @@ from google.protobuf import descriptor_pb2
 from execution.domain.outcome import Result, Sort, TaskFailed
 from execution.executors.options import RpcOptions
 from execution.executors.rpc.executor import RpcExecutor
-from execution.executors.rpc.reflection import NoDescriptors, _build
 from execution.executors.rpc.services import BadService, find_service, read_service
+from flows.domain.descriptors import BadDescriptors, build_pool
+from flows.domain.descriptors import find_service as service_of
 from tests.fakes.grpc_server import GrpcServer, describe, payment_file
 from tests.fakes.http_server import HttpServer
 from tests.unit.execution.executors.calls import call
@@ -223,17 +224,17 @@ def test_it_reads_several_targets() -> None:
 def test_hostile_descriptors_are_errors_and_no_crash() -> None:
     one = descriptor_pb2.FileDescriptorProto(name="a.proto", dependency=["b.proto"])
     two = descriptor_pb2.FileDescriptorProto(name="b.proto", dependency=["a.proto"])
-    with pytest.raises(NoDescriptors, match="circle"):
-        _build({"a.proto": one, "b.proto": two}, "a.B")
+    with pytest.raises(BadDescriptors, match="circle"):
+        service_of(build_pool({"a.proto": one, "b.proto": two}), "a.B")
     lying = payment_file()
     lying.service[0].method[0].input_type = ".demo.v1.Nowhere"
-    with pytest.raises(NoDescriptors):
-        _build({lying.name: lying}, "demo.v1.PaymentService")
+    with pytest.raises(BadDescriptors):
+        service_of(build_pool({lying.name: lying}), "demo.v1.PaymentService")
     chain = {
         f"{number}.proto": descriptor_pb2.FileDescriptorProto(
             name=f"{number}.proto", dependency=[f"{number + 1}.proto"] if number < 3_000 else []
         )
         for number in range(3_001)
     }
-    with pytest.raises(NoDescriptors, match="without the service"):
-        _build(chain, "a.B")
+    with pytest.raises(BadDescriptors, match="without the service"):
+        service_of(build_pool(chain), "a.B")
