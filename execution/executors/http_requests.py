@@ -1,7 +1,7 @@
 """The same exchange on `requests`, for those who must have it: blocking calls on threads of their own.
 
 The rules are aiohttp's ones: a name is looked up and checked before, connections go to the checked addresses only,
-one total deadline, capped sizes, nothing implicit. Costs about three times the processor time a call.
+one total deadline, capped sizes, nothing implicit. Costs two and a half times the processor time a call.
 """
 
 from __future__ import annotations
