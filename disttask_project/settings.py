@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "disttask_project",
     "disttask_project.audit",
     "disttask_project.access",
+    "disttask_project.secretstore",
     "disttask_project.console",
     "flows",
     "execution",

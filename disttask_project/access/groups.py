@@ -11,7 +11,7 @@ from django.apps import AppConfig
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
-OWN_APPS_IN_ORDER: Final = ("audit", "access", "flows", "execution", "retries")
+OWN_APPS_IN_ORDER: Final = ("audit", "access", "secretstore", "flows", "execution", "retries")
 VIEWER: Final = "Viewer"
 OPERATOR: Final = "Operator"
 FLOW_EDITOR: Final = "Flow editor"
@@ -29,8 +29,9 @@ _OPERATING: Final = (
     "bulk_operate",
 )
 _EDITING: Final = ("edit_flow", "publish_flow", "edit_task_definition", "start_instance")
-# Tokens and the operations log show what people did: for administrators.
-_VIEWING: Final = Q(codename__startswith="view_") & ~Q(content_type__app_label__in=("audit", "access"))
+# Tokens, secrets and the operations log are for administrators.
+_PRIVATE: Final = ("audit", "access", "secretstore")
+_VIEWING: Final = Q(codename__startswith="view_") & ~Q(content_type__app_label__in=_PRIVATE)
 
 GROUPS: Final[dict[str, Q]] = {
     VIEWER: _VIEWING,

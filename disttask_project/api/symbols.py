@@ -24,6 +24,7 @@ SYMBOLS: Final[dict[str, tuple[int, str, str]]] = {
     "VERSION_NOT_FOUND": (404, "The flow has no version with this number.", "List the versions of the flow."),
     "TASK_DEFINITION_NOT_FOUND": (404, "The catalog has no entry with this name.", "List the catalog."),
     "DESCRIPTOR_SET_NOT_FOUND": (404, "The catalog has no set with this hash.", "List the descriptor sets."),
+    "SECRET_NOT_FOUND": (404, "The store holds no secret with this name.", "List the stored secrets."),
     "UNKNOWN_TASK": (404, "The flow has no task with this ID.", "List the tasks of the transaction."),
     "METHOD_NOT_ALLOWED": (405, "The address does not take this method.", "See the API documentation."),
     "NOT_ACCEPTABLE": (406, "Another form than JSON was asked for.", "Send `Accept: application/json`."),
@@ -38,6 +39,7 @@ SYMBOLS: Final[dict[str, tuple[int, str, str]]] = {
     "FLOW_NAME_TAKEN": (409, "A living flow has this name.", "Save a version of that flow, or choose another name."),
     "VERSION_CONFLICT": (409, "Somebody saved another version since.", "Load the flow again and repeat the change."),
     "TASK_DEFINITION_TAKEN": (409, "The catalog has an entry with this name.", "Change it with PUT."),
+    "TOO_MANY_SECRETS": (409, "The store holds as many secrets as it may.", "Remove some first."),
     "CODE_ENTRY": (409, "The entry comes with the code.", "Make an entry under another name."),
     "DESCRIPTOR_SET_USED": (
         409,

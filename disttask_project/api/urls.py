@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from disttask_project.api import docs, health, metrics, operations
+from disttask_project.api import docs, health, metrics, operations, secrets
 
 root_urlpatterns: list[URLPattern] = [
     path("health", health.health, name="health"),
@@ -18,4 +18,6 @@ urlpatterns: list[URLPattern] = [
     path("audit", operations.Audit.as_view(), name="audit"),
     path("tokens", operations.Tokens.as_view(), name="tokens"),
     path("tokens/<str:key>", operations.Token.as_view(), name="token"),
+    path("secrets", secrets.Secrets.as_view(), name="secrets"),
+    path("secrets/<str:name>", secrets.Secret.as_view(), name="secret"),
 ]

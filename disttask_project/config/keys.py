@@ -90,6 +90,8 @@ KEYS: Final[tuple[Key, ...]] = (
         _key("csrf_trusted_origins", "list", [], "Origins behind a proxy: https://ops.example.com."),
         _key("session_hours", "number", 12, "Length of a console session.", minimum=0.1),
         _key("token_days", "integer", 90, "Life of an API token unless createtoken says otherwise.", minimum=1),
+        _key("secrets_key", "text", "", "Seals the stored secrets; [app] secret_key where empty.", secret=True),
+        _key("old_secrets_keys", "list", [], "Former ones, until `secret reseal` has been run.", secret=True),
     ),
     *_section(
         "database",

@@ -14,7 +14,7 @@ from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from disttask_project.console import operations_log, tokens
+from disttask_project.console import operations_log, secrets, tokens
 from disttask_project.console.theme import ThemeModelAdmin, UncountedPaginator, UserForms
 
 
@@ -75,4 +75,4 @@ _replace(Failure, QueueResultAdmin)
 _replace(OrmQ, QueuedAdmin)
 _replace(Schedule, None)  # our queue carries no schedule; a form for one would only be a way in
 
-__all__ = ["operations_log", "tokens"]  # pages of their own, registered by being imported
+__all__ = ["operations_log", "secrets", "tokens"]  # pages of their own, registered by being imported

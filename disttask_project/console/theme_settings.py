@@ -89,6 +89,7 @@ def _system() -> list[dict[str, Any]]:
         _list(_("Users"), "person", "auth_user"),
         _list(_("Groups"), "group", "auth_group"),
         _list(_("API tokens"), "key", "access_apitoken"),
+        _list(_("Secrets"), "lock", "secretstore_storedsecret"),
         _list(_("Queue: waiting"), "queue", "django_q_ormq", _superuser),
         _list(_("Queue: done"), "task_alt", "django_q_success", _superuser),
         _list(_("Queue: failed"), "report", "django_q_failure", _superuser),

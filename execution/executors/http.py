@@ -23,7 +23,7 @@ from execution.executors.identity import traceparent, wire_text
 from execution.executors.options import HttpOptions, http_options
 from execution.executors.schema import ParsedConfigs, parse
 from execution.executors.sealing import sealed_error, sealed_value
-from execution.executors.secrets import reveal
+from execution.executors.secrets import reveal_on_loop
 from execution.executors.tls import TlsContexts
 
 _IN_QUERY: Final = frozenset({"GET", "HEAD", "DELETE"})  # without a body of its own, the input is the query
@@ -56,7 +56,7 @@ class HttpExecutor(Executor):
         return problems
 
     async def execute(self, call: Call) -> Result:
-        config, secrets = reveal(call.config)
+        config, secrets = await reveal_on_loop(call.config)
         try:
             parsed = parse(HttpConfig, config) if secrets else self._parsed(config)
             value = await self._answered(parsed, call, has_secrets=bool(secrets))

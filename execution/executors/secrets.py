@@ -1,28 +1,49 @@
 """Secrets by reference: `${secret:NAME}` in a config, put in at the moment of sending and nowhere else.
 
+A name is looked for in the environment, then in a file, then in the console's encrypted store.
+
 What was put in is remembered with the call, so that messages and responses can be cleaned of it by value.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from django.db import connection
+
 from disttask_project.kernel.messages import text
 from disttask_project.kernel.redaction import register_secret
+from disttask_project.secretstore.selectors import SecretValues
+from disttask_project.secretstore.services import NAME
 from execution.domain.outcome import Sort, TaskFailed
 
 REFERENCE: Final = re.compile(r"\$\{secret:([^}]*)\}")
-NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 _PREFIX: Final = "DISTTASK_SECRET_"
 RESERVED: Final = frozenset({"KEY", "KEY_FILE"})  # DISTTASK_SECRET_KEY signs sessions; no task may send it
 _MARK: Final = "${secret:"
 _REGISTERED: set[str] = set()
 # File secrets by path: (mtime in ns, size, value). Rotated files are seen at the next call.
 _FILES: dict[str, tuple[int, int, str]] = {}
+_STORED: Final = SecretValues()
+
+
+async def reveal_on_loop(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """`reveal` for the event loop, which must not wait for the database."""
+    if _mentions(config) and not _STORED.is_fresh:
+        await asyncio.to_thread(_refresh_in_thread)
+    return reveal(config)
+
+
+def _refresh_in_thread() -> None:
+    try:
+        _STORED.refresh()
+    finally:
+        connection.close()  # the pool's thread may never come back to it
 
 
 def reveal(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...]]:
@@ -34,25 +55,51 @@ def reveal(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], tuple[str, ...
 
 
 def read_secret(name: str) -> str:
-    """The value of a secret: `DISTTASK_SECRET_<NAME>`, else the file `DISTTASK_SECRET_<NAME>_FILE` names."""
+    """The value of a secret: `DISTTASK_SECRET_<NAME>`, else the file `DISTTASK_SECRET_<NAME>_FILE` names, else what
+    the store holds. Raises `TaskFailed`."""
     value = ""
     if NAME.fullmatch(name) and name not in RESERVED:
         value = os.environ.get(_PREFIX + name, "")
         path = os.environ.get(f"{_PREFIX}{name}_FILE", "")
         if not value and path:
             value = _read_file(name, path)
+        value = value or _stored(name)
     if not value:
         raise TaskFailed(
             Sort.REFUSED,
             "SECRET_MISSING",
             text(
-                "The secret {name} is not set. Set DISTTASK_SECRET_{name} or DISTTASK_SECRET_{name}_FILE where the "
-                "engine runs.",
+                "The secret {name} is not set. Add it in the console under Secrets, or set DISTTASK_SECRET_{name} or "
+                "DISTTASK_SECRET_{name}_FILE where the engine runs.",
                 name=name,
             ),
             type="SecretMissing",
         )
     return value
+
+
+def _stored(name: str) -> str:
+    if not _STORED.is_fresh and not _on_loop():
+        _STORED.refresh()
+    if not _STORED.was_read:
+        raise TaskFailed(
+            Sort.NEVER_SENT,
+            "SECRETS_UNAVAILABLE",
+            text(
+                "The secret {name} could not be read: the database with the stored secrets did not answer.", name=name
+            ),
+            type="SecretMissing",
+        )
+    return _STORED.get(name)
+
+
+def _on_loop() -> bool:
+    """Django refuses queries there; `reveal_on_loop` has read the store before."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _register(secret: str) -> None:

@@ -29,7 +29,7 @@ from execution.executors.rpc.services import HTTP_JSON, BadService, Service, fin
 from execution.executors.rpc.status import status_failure
 from execution.executors.schema import ParsedConfigs, parse
 from execution.executors.sealing import sealed_error, sealed_value
-from execution.executors.secrets import reveal
+from execution.executors.secrets import reveal_on_loop
 
 _KEY: Final = re.compile(r"[a-z0-9_.-]+")
 _OWN: Final = frozenset(
@@ -113,7 +113,7 @@ class RpcExecutor(Executor):
         return problems
 
     async def execute(self, call: Call) -> Result:
-        config, secrets = reveal(call.config)
+        config, secrets = await reveal_on_loop(call.config)
         try:
             value = await self._answered(parse(RpcConfig, config) if secrets else self._parsed(config), call)
         except Exception as error:

@@ -76,6 +76,9 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "exception-retry"): OPERATORS,
     ("POST", "exception-handle"): OPERATORS,
     ("GET", "audit"): ADMINS,
+    ("GET", "secrets"): ADMINS,
+    ("PUT", "secret"): ADMINS,
+    ("DELETE", "secret"): ADMINS,
     ("GET", "tokens"): EVERYONE,
     ("DELETE", "token"): ADMINS,  # somebody else's; one's own is everybody's
 }
