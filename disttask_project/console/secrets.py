@@ -85,5 +85,5 @@ class StoredSecretAdmin(ConsoleAdmin):
 
 
 def _without_value(form: SecretForm) -> SecretForm:
-    form.data = {**form.data.dict(), "value": ""}  # type: ignore[attr-defined]  a QueryDict, as posted
+    form.data = {**{key: form.data.get(key) for key in form.fields}, "value": ""}
     return form

@@ -69,14 +69,14 @@ def canaries(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 def task(number: int, target: HttpServer) -> dict[str, Any]:
     """Each sends its secret at another place, and the target says it back."""
     reference = f"${{secret:C{number}}}"
-    place: dict[str, Any] = [
+    places: list[dict[str, Any]] = [
         {"url": target.url("/ok"), "body": {"password": reference, "plain": f"Bearer {reference}"}},
         {"url": target.url("/ok"), "query": {"k": reference}},
         {"url": target.url("/status/500"), "body": [reference]},
         {"url": target.url("/ok"), "body": f"<x>{reference}</x>"},
         {"url": "http://no-such-host.invalid/", "body": reference},
-    ][number % 5]
-    return {"id": f"t{number}", "task_name": "http", "config": place}
+    ]
+    return {"id": f"t{number}", "task_name": "http", "config": places[number % len(places)]}
 
 
 class Lines(logging.Handler):
