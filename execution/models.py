@@ -71,6 +71,7 @@ class Instance(models.Model):
             ("mark_task_success", _("Can mark tasks as successful")),
             ("cancel_instance", _("Can cancel, pause and resume instances")),
             ("compensate_instance", _("Can have instances undone")),
+            ("try_task", _("Can try task types with real calls")),
         ]
         default_permissions = ("view",)
 

@@ -93,6 +93,7 @@ class TaskDefinition(models.Model):
     description = models.TextField(_("description"), blank=True, default="")
     config = JSONTextField(_("config"), default=dict)
     input_fields = JSONTextField(_("input fields"), default=list)
+    example = JSONTextField(_("example"), null=True)  # an input to try it with; never sent by itself
     is_code = models.BooleanField(_("from code"), default=False, editable=False)
     created_at = models.DateTimeField(_("created at"))
     updated_at = models.DateTimeField(_("updated at"))

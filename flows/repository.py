@@ -108,6 +108,7 @@ def put_task_definition(entry: CatalogEntry, *, user: str, now: datetime) -> tup
         "description": entry.description,
         "config": dict(entry.config),
         "input_fields": [field_as_json(item) for item in entry.input_fields],
+        "example": None if entry.example is None else dict(entry.example),
         "is_code": entry.is_code,
         "updated_at": now,
         "updated_user": user,
@@ -124,13 +125,15 @@ def sync_code_entries(entries: Iterable[CatalogEntry], *, now: datetime) -> None
     TaskDefinition.objects.filter(name__in=set(stored).difference(wanted), is_code=True).delete()
     for entry in wanted.values():
         row = stored.get(entry.name)
-        if row is None or _differs(row, entry):
+        if row is None or differs(row, entry):
             put_task_definition(entry, user="", now=now)
 
 
-def _differs(row: TaskDefinition, entry: CatalogEntry) -> bool:
-    said = (entry.type, entry.description, dict(entry.config), [field_as_json(item) for item in entry.input_fields])
-    return said != (row.type, row.description, row.config, row.input_fields)
+def differs(row: TaskDefinition, entry: CatalogEntry) -> bool:
+    """Whether the stored entry says anything else."""
+    fields = [field_as_json(item) for item in entry.input_fields]
+    said = (entry.type, entry.description, dict(entry.config), fields, entry.example)
+    return said != (row.type, row.description, row.config, row.input_fields, row.example)
 
 
 def remove_task_definition(row: TaskDefinition) -> None:

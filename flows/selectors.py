@@ -137,6 +137,7 @@ def as_entry(row: TaskDefinition) -> CatalogEntry:
         description=row.description,
         config=row.config,
         input_fields=tuple(field_from_json(item) for item in row.input_fields),
+        example=row.example,
         is_code=row.is_code,
     )
 

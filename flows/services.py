@@ -1,11 +1,10 @@
-"""Writing flows and the task catalog: one way for console, REST, gRPC and commands.
+"""Writing flows: one way for console, REST, gRPC and commands.
 
 Each checks the actor's permission, does its work in one transaction and leaves an entry in the operations log.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -18,13 +17,11 @@ from disttask_project.kernel.errors import Conflict, InvalidInput, Problem
 from disttask_project.kernel.json import JSON, digest, fault_in
 from disttask_project.kernel.messages import text
 from flows import repository, selectors
-from flows.domain.catalog import TASK_TYPES, CatalogEntry, entry_problems, field_as_json, field_from_json
 from flows.domain.definition import Prepared, RetryDefaults, invalid, prepare_definition
-from flows.models import Flow, FlowVersion, TaskDefinition
+from flows.models import Flow, FlowVersion
 
 EDIT = "flows.edit_flow"
 PUBLISH = "flows.publish_flow"
-EDIT_CATALOG = "flows.edit_task_definition"
 MAX_NOTE = 10_000
 
 _clock = SystemClock()
@@ -167,79 +164,6 @@ def delete_flow(*, flow_id: str, actor: Actor, reason: str = "") -> None:
         before = {"name": flow.name, **_state(flow)}
         repository.bury(flow, user=actor.name, now=_clock.now())
         _record(actor, "delete_flow", flow, reason=reason, before=before)
-
-
-def save_task_definition(
-    *,
-    name: str,
-    type: str,  # noqa: A002  the field's own name
-    actor: Actor,
-    description: str = "",
-    config: Mapping[str, Any] | None = None,
-    input_fields: Sequence[Any] = (),
-) -> TaskDefinition:
-    """Add a catalog entry or change it. Versions already saved keep what they were saved with.
-
-    Raises `Forbidden`, `InvalidInput` with every problem, `Conflict` for an entry that the code owns.
-    """
-    actor.require(EDIT_CATALOG)
-    document = {"name": name, "type": type, "description": description, "config": config or {}}
-    problems = entry_problems({**document, "input_fields": input_fields}, TASK_TYPES)
-    if problems:
-        raise InvalidInput(text("The task type has problems: {count}.", count=len(problems)), problems=problems)
-    entry = CatalogEntry(
-        name=name,
-        type=type,
-        description=description,
-        config=config or {},
-        input_fields=tuple(map(field_from_json, input_fields)),
-    )
-    with transaction.atomic():
-        before = TaskDefinition.objects.filter(pk=name).first()
-        if before is not None and before.is_code:
-            raise _owned_by_code(name)
-        row, is_new = repository.put_task_definition(entry, user=actor.name, now=_clock.now())
-        record(
-            actor=actor,
-            act="create_task_definition" if is_new else "edit_task_definition",
-            object_type="task_definition",
-            object_id=name,
-            before=None if before is None else _shown(before),
-            after=_shown(row),
-        )
-    return row
-
-
-def delete_task_definition(*, name: str, actor: Actor, reason: str = "") -> None:
-    """Take an entry out of the catalog; versions already saved keep it, new ones cannot name it."""
-    actor.require(EDIT_CATALOG)
-    with transaction.atomic():
-        row = selectors.get_task_definition(name)
-        if row.is_code:
-            raise _owned_by_code(name)
-        before = _shown(row)
-        repository.remove_task_definition(row)
-        record(
-            actor=actor,
-            act="delete_task_definition",
-            object_type="task_definition",
-            object_id=name,
-            reason=reason,
-            before=before,
-        )
-
-
-def _owned_by_code(name: str) -> Conflict:
-    return Conflict(
-        text("{name} comes with the code and cannot be changed here; make an entry under another name.", name=name),
-        symbol="CODE_ENTRY",
-    )
-
-
-def _shown(row: TaskDefinition) -> dict[str, JSON]:
-    entry = selectors.as_entry(row)
-    fields = [field_as_json(item) for item in entry.input_fields]
-    return {"type": row.type, "description": row.description, "config": row.config, "input_fields": fields}
 
 
 def _require(actor: Actor, *, draft: bool) -> None:

@@ -28,7 +28,7 @@ _OPERATING: Final = (
     "handle_exception",
     "bulk_operate",
 )
-_EDITING: Final = ("edit_flow", "publish_flow", "edit_task_definition", "start_instance")
+_EDITING: Final = ("edit_flow", "publish_flow", "edit_task_definition", "start_instance", "try_task")
 # Tokens, secrets and the operations log are for administrators.
 _PRIVATE: Final = ("audit", "access", "secretstore")
 _VIEWING: Final = Q(codename__startswith="view_") & ~Q(content_type__app_label__in=_PRIVATE)

@@ -138,6 +138,12 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "create_token": pgettext_lazy("log", "made a token"),
     "revoke_token": pgettext_lazy("log", "revoked a token"),
     "purge": pgettext_lazy("log", "purged old rows"),
+    "add_secret": pgettext_lazy("log", "stored a secret"),
+    "replace_secret": pgettext_lazy("log", "replaced a secret"),
+    "delete_secret": pgettext_lazy("log", "removed a secret"),
+    "reseal_secrets": pgettext_lazy("log", "resealed the secrets"),
+    "try_task": pgettext_lazy("log", "tried a task type"),
+    "tried_task": pgettext_lazy("log", "outcome of a try"),
 }
 
 OBJECTS: Final[Mapping[str, Any]] = {
@@ -148,6 +154,8 @@ OBJECTS: Final[Mapping[str, Any]] = {
     "task_definition": pgettext_lazy("object", "task type"),
     "descriptor_set": pgettext_lazy("object", "descriptor set"),
     "token": pgettext_lazy("object", "token"),
+    "secret": pgettext_lazy("object", "secret"),
+    "task_type": pgettext_lazy("object", "task type"),
 }
 
 

@@ -26,6 +26,7 @@ from execution.admin.acts import ActForm
 from execution.admin.compensating import compensate_view
 from execution.admin.perform import perform
 from execution.admin.starting import start_view
+from execution.admin.trying import try_view
 from execution.models import Instance, Task
 from execution.selectors.instances import MAX_IDS, InstanceFilter, filtered, get_instance, with_names
 from execution.selectors.run_page import attempts_of, read_run, version_mark
@@ -81,6 +82,7 @@ class InstanceAdmin(ConsoleAdmin):
     def get_urls(self) -> list[URLPattern]:
         return [
             self.route("start/", self.start_view, "start"),
+            self.route("try/<str:task_name>/", self.try_view, "try"),
             self.route("<str:instance_id>/live/", self.live_view, "live"),
             self.route("<str:instance_id>/act/", self.act_view, "act"),
             self.route("<str:instance_id>/attempts/<str:task_id>/", self.attempts_view, "attempts"),
@@ -124,6 +126,9 @@ class InstanceAdmin(ConsoleAdmin):
             return self.gone(request, object_id)
         context = run_context.build(run, request)
         return self.page(request, "console/run.html", context | (extra_context or {}), original=run.instance)
+
+    def try_view(self, request: HttpRequest, task_name: str) -> HttpResponse:
+        return try_view(self, request, task_name)
 
     def start_view(self, request: HttpRequest) -> HttpResponse:
         return start_view(self, request)

@@ -194,3 +194,17 @@ OVERVIEW: Final = define(
     count_limit="integer",
 )
 FLOW_FIGURES: Final = define("FlowFigures", flow_id="string", last_day="counts")
+TRIED: Final = define(
+    "Tried",
+    key="string",
+    task_name="string",
+    type="string",
+    config="object",
+    input="object",
+    status="string",
+    result="any",
+    error_type="string",
+    error_code="string",
+    error_message="string",
+    duration_ms="number",
+)

@@ -88,3 +88,9 @@ MARK_SUCCESS: Final[Spec] = {
     "reason": REQUIRED_REASON,
     "output": Field(kind="any", description="what dependents read as this task's output", example={}),
 }
+TRY: Final[Spec] = {
+    "config": Field(kind="object", description="laid over the entry's config, key by key"),
+    "input": Field(kind="object", example={"order_id": "SO-1001"}),
+    "timeout_seconds": Field(kind="number", default=30, description="at most 30"),
+    "reason": REASON,
+}

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from disttask_project.api.fields import Spec
 from disttask_project.api.listing import whole
 from disttask_project.api.shapes import list_of
 from disttask_project.api.views import ApiView
 from disttask_project.i18n import translated
-from execution.api import shapes
+from execution.api import shapes, specs
 from execution.executors.base import Executor, executor_types
 from execution.selectors import figures
+from execution.services import trying
 
 VIEW: Final = "execution.view_instance"
 
@@ -31,6 +34,28 @@ class TaskTypes(ApiView):
     def get(self, request: Request) -> Response:
         self.query()
         return Response(whole(executor_types().values(), _task_type))
+
+
+class TryTask(ApiView):
+    """Call the target of a catalog entry, or of a bare type, once. What the target does is not undone."""
+
+    tag = "catalog"
+    summaries: ClassVar[Mapping[str, str]] = {"POST": "Try a task type with a real call"}
+    permissions: ClassVar[Mapping[str, str]] = {"POST": trying.PERMISSION}
+    bodies: ClassVar[Mapping[str, Spec]] = {"POST": specs.TRY}
+    answers: ClassVar[Mapping[str, Any]] = {"POST": shapes.TRIED}
+
+    def post(self, request: Request, name: str) -> Response:
+        body = self.body()
+        tried = trying.try_task(
+            task_name=name,
+            config=body["config"],
+            input=body["input"],
+            timeout_seconds=body["timeout_seconds"],
+            reason=body["reason"],
+            actor=self.actor(),
+        )
+        return Response(asdict(tried))
 
 
 class Overview(ApiView):

@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_TASK}/rerun", acts.Rerun.as_view(), name="task-rerun"),
     path(f"{_TASK}/skip", acts.Skip.as_view(), name="task-skip"),
     path(f"{_TASK}/mark-success", acts.MarkSuccess.as_view(), name="task-mark-success"),
+    path("task-definitions/<str:name>/try", types.TryTask.as_view(), name="task-try"),
     path("task-types", types.TaskTypes.as_view(), name="task-types"),
     path("stats/overview", types.Overview.as_view(), name="stats-overview"),
     path("stats/flows/<str:flow_id>", types.FlowFigures.as_view(), name="stats-flow"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar, Final
 
 from rest_framework.request import Request
@@ -14,7 +15,7 @@ from disttask_project.api.shapes import list_of
 from disttask_project.api.views import ApiView
 from disttask_project.kernel.errors import Conflict
 from disttask_project.kernel.messages import text
-from flows import selectors, services
+from flows import cataloguing, selectors
 from flows.api import rendering, shapes, specs
 from flows.domain.definition import document_schema
 
@@ -26,7 +27,7 @@ class TaskDefinitions(ApiView):
 
     tag = "catalog"
     summaries: ClassVar[Mapping[str, str]] = {"GET": "List the task catalog", "POST": "Add a catalog entry"}
-    permissions: ClassVar[Mapping[str, str]] = {"GET": VIEW, "POST": services.EDIT_CATALOG}
+    permissions: ClassVar[Mapping[str, str]] = {"GET": VIEW, "POST": cataloguing.EDIT_CATALOG}
     bodies: ClassVar[Mapping[str, Spec]] = {"POST": specs.TASK_DEFINITION}
     answers: ClassVar[Mapping[str, Any]] = {
         "GET": list_of(shapes.TASK_DEFINITION),
@@ -59,8 +60,8 @@ class TaskDefinition(ApiView):
     }
     permissions: ClassVar[Mapping[str, str]] = {
         "GET": VIEW,
-        "PUT": services.EDIT_CATALOG,
-        "DELETE": services.EDIT_CATALOG,
+        "PUT": cataloguing.EDIT_CATALOG,
+        "DELETE": cataloguing.EDIT_CATALOG,
     }
     bodies: ClassVar[Mapping[str, Spec]] = {"PUT": specs.TASK_DEFINITION_CHANGE}
     filters: ClassVar[Mapping[str, Spec]] = {"DELETE": specs.REASON}
@@ -79,8 +80,42 @@ class TaskDefinition(ApiView):
         return Response(rendering.task_definition(_saved(self, name, self.body())))
 
     def delete(self, request: Request, name: str) -> Response:
-        services.delete_task_definition(name=name, reason=self.query()["reason"], actor=self.actor())
+        cataloguing.delete_task_definition(name=name, reason=self.query()["reason"], actor=self.actor())
         return Response({"id": name, "deleted": True})
+
+
+class TaskDefinitionUse(ApiView):
+    """Flows whose current version has a task of this entry: an edit reaches them at their next save."""
+
+    tag = "catalog"
+    summaries: ClassVar[Mapping[str, str]] = {"GET": "List where a catalog entry is used"}
+    permissions: ClassVar[Mapping[str, str]] = {"GET": VIEW}
+    answers: ClassVar[Mapping[str, Any]] = {"GET": list_of(shapes.ENTRY_USE)}
+
+    def get(self, request: Request, name: str) -> Response:
+        self.query()
+        selectors.get_task_definition(name)
+        return Response(whole(selectors.flows_using(name), rendering.entry_use))
+
+
+class Catalog(ApiView):
+    """The entries that people made, as one document: to keep, to compare, to bring to another installation."""
+
+    tag = "catalog"
+    summaries: ClassVar[Mapping[str, str]] = {"GET": "Export the task catalog", "POST": "Import a task catalog"}
+    permissions: ClassVar[Mapping[str, str]] = {"GET": VIEW, "POST": cataloguing.EDIT_CATALOG}
+    filters: ClassVar[Mapping[str, Spec]] = {"POST": specs.IMPORT}
+    free_bodies: ClassVar[Mapping[str, Any]] = {"POST": specs.CATALOG_EXAMPLE}
+    answers: ClassVar[Mapping[str, Any]] = {"GET": shapes.CATALOG, "POST": shapes.IMPORTED}
+
+    def get(self, request: Request) -> Response:
+        self.query()
+        return Response(cataloguing.export_catalog())
+
+    def post(self, request: Request) -> Response:
+        query = self.query()
+        told = cataloguing.import_catalog(document=request.data, actor=self.actor(), dry_run=query["dry_run"])
+        return Response({"dry_run": query["dry_run"], "entries": [asdict(each) for each in told]})
 
 
 class FlowSchema(ApiView):
@@ -97,11 +132,12 @@ class FlowSchema(ApiView):
 
 
 def _saved(view: ApiView, name: str, body: Mapping[str, Any]) -> Any:
-    return services.save_task_definition(
+    return cataloguing.save_task_definition(
         name=name,
         type=body["type"],
         description=body["description"],
         config=body["config"] or {},
         input_fields=body["input_fields"] or [],
+        example=body["example"],
         actor=view.actor(),
     )

@@ -80,8 +80,13 @@ def task_definition(row: TaskDefinition) -> dict[str, Any]:
         "description": row.description,
         "config": row.config,
         "input_fields": row.input_fields,
+        "example": row.example,
         "is_code": row.is_code,
         "created_at": rfc3339(row.created_at),
         "updated_at": rfc3339(row.updated_at),
         "updated_user": row.updated_user,
     }
+
+
+def entry_use(flow: Flow) -> dict[str, Any]:
+    return {"flow_id": flow.pk, "flow_name": flow.name, "version": flow.current.number if flow.current else None}

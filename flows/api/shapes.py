@@ -51,6 +51,7 @@ TASK_DEFINITION: Final = define(
     description="string",
     config="object",
     input_fields="array",
+    example="object?",
     is_code="boolean",
     created_at="time",
     updated_at="time",
@@ -67,3 +68,7 @@ _DESCRIPTOR_SET: Final[dict[str, Any]] = {
 DESCRIPTOR_SET_ROW: Final = define("DescriptorSetRow", **_DESCRIPTOR_SET)
 DESCRIPTOR_SET: Final = define("DescriptorSet", **_DESCRIPTOR_SET, used_by="array")
 SCHEMA: Final = define("FlowSchema")
+ENTRY_USE: Final = define("EntryUse", flow_id="string", flow_name="string", version="integer")
+CATALOG: Final = define("Catalog", task_definitions="array")
+IMPORTED_ENTRY: Final = define("ImportedEntry", name="string", outcome="string", used_by="names")
+IMPORTED: Final = define("ImportedCatalog", dry_run="boolean", entries=array_of(IMPORTED_ENTRY))

@@ -59,6 +59,7 @@ TASK_DEFINITION: Final[Spec] = {
     "description": Field(default="", max_length=65_536),
     "config": Field(kind="object", example={"url": "https://target.example/charge"}),
     "input_fields": Field(kind="array", example=[{"name": "amount", "type": "int", "required": True}]),
+    "example": Field(kind="object", description="an input to try it with", example={"amount": 12900}),
 }
 DESCRIPTOR_SET: Final[Spec] = {
     "name": Field(default="", max_length=255, description="the first service's where it is left out"),
@@ -70,3 +71,11 @@ DESCRIPTOR_SET: Final[Spec] = {
     ),
 }
 TASK_DEFINITION_CHANGE: Final[Spec] = {key: field for key, field in TASK_DEFINITION.items() if key != "name"}
+IMPORT: Final[Spec] = {
+    "dry_run": Field(kind="boolean", default=False, description="only tell what the import would change"),
+}
+CATALOG_EXAMPLE: Final = {
+    "task_definitions": [
+        {"name": "charge_card", "type": "http", "config": {"url": "https://target.example/charge"}, "input_fields": []}
+    ]
+}

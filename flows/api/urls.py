@@ -21,5 +21,7 @@ urlpatterns: list[URLPattern] = [
     path("task-definitions/<str:name>", catalog.TaskDefinition.as_view(), name="task-definition"),
     path("descriptor-sets", descriptors.DescriptorSets.as_view(), name="descriptor-sets"),
     path("descriptor-sets/<str:digest>", descriptors.DescriptorSet.as_view(), name="descriptor-set"),
+    path("task-definitions/<str:name>/use", catalog.TaskDefinitionUse.as_view(), name="task-definition-use"),
+    path("catalog", catalog.Catalog.as_view(), name="catalog"),
     path("schemas/flow", catalog.FlowSchema.as_view(), name="flow-schema"),
 ]

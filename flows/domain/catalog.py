@@ -39,13 +39,17 @@ FIELD_TYPES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CatalogEntry:
-    """A task under a name of its own: an executor type, a config to start from, and the fields of its input."""
+    """A task under a name of its own: an executor type, a config to start from, and the fields of its input.
+
+    `example` is an input that shows how it is called; nothing sends it by itself.
+    """
 
     name: str
     type: str
     description: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
     input_fields: tuple[InputField, ...] = ()
+    example: Mapping[str, Any] | None = None
     is_code: bool = False
 
 
@@ -110,6 +114,7 @@ CODE_ENTRIES: Final = (
         description="Take an amount from a user's balance",
         config={"service": "PaymentService", "method": "deduct"},
         input_fields=(_required("user_id", "string"), _required("amount", "int"), _required("order_id", "string")),
+        example={"user_id": "alice", "amount": 12900, "order_id": "SO-1001"},
         is_code=True,
     ),
     CatalogEntry(
@@ -117,6 +122,7 @@ CODE_ENTRIES: Final = (
         type="rpc",
         description="Take a quantity of an article from stock",
         input_fields=(_required("sku", "string"), _required("quantity", "int")),
+        example={"sku": "lamp", "quantity": 1},
         is_code=True,
     ),
     CatalogEntry(
@@ -125,6 +131,7 @@ CODE_ENTRIES: Final = (
         description="Say that a payment has been made",
         config={"topic": "payment.completed"},
         input_fields=(_required("user_id", "string"), _required("order_id", "string"), _required("status", "string")),
+        example={"user_id": "alice", "order_id": "SO-1001", "status": "paid"},
         is_code=True,
     ),
     CatalogEntry(
@@ -132,6 +139,7 @@ CODE_ENTRIES: Final = (
         type="http",
         description="Call an HTTP address",
         input_fields=(InputField(name="body", type="*"),),
+        example={"body": {"order_no": "SO-1001"}},
         is_code=True,
     ),
 )
@@ -213,7 +221,13 @@ def entry_problems(document: Mapping[str, Any], types: TaskTypes) -> tuple[Probl
             if problem.code != "required":  # the task may bring what the entry leaves out
                 problems.take(problem, under=("config",))
     _check_fields(document["input_fields"], problems)
+    _check_example(document.get("example"), problems)
     return problems.listed()
+
+
+def _check_example(example: Any, problems: Problems) -> None:
+    if example is not None and (not isinstance(example, Mapping) or fault_in(example)):
+        problems.add(("example",), "wrong_type", text("Must be an object."))
 
 
 def _check_fields(fields: Any, problems: Problems) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from disttask_project.audit.models import AuditEntry
 from disttask_project.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
-from flows import selectors, services
+from flows import cataloguing, selectors, services
 from flows.domain.catalog import CODE_ENTRIES
 from flows.models import Flow, FlowVersion, TaskDefinition
 from flows.repository import insert_flow, sync_code_entries
@@ -161,8 +161,8 @@ def test_a_flow_is_switched_off_and_on() -> None:
         (("flows.edit_flow",), lambda who: services.publish_version(flow_id="x", number=1, actor=who)),
         (("flows.edit_flow",), lambda who: services.set_active(flow_id="x", is_active=True, actor=who)),
         (("flows.edit_flow",), lambda who: services.delete_flow(flow_id="x", actor=who)),
-        (("flows.edit_flow",), lambda who: services.save_task_definition(name="x", type="http", actor=who)),
-        (("flows.edit_flow",), lambda who: services.delete_task_definition(name="x", actor=who)),
+        (("flows.edit_flow",), lambda who: cataloguing.save_task_definition(name="x", type="http", actor=who)),
+        (("flows.edit_flow",), lambda who: cataloguing.delete_task_definition(name="x", actor=who)),
     ],
 )
 def test_nobody_writes_without_the_permission(permissions: tuple[str, ...], call: Callable[[Any], Any]) -> None:
@@ -172,7 +172,7 @@ def test_nobody_writes_without_the_permission(permissions: tuple[str, ...], call
 
 def test_a_catalog_entry_is_written_and_used() -> None:
     fields = [{"name": "amount", "type": "int", "required": True}]
-    services.save_task_definition(
+    cataloguing.save_task_definition(
         name="charge", type="http", config={"url": "http://c.example/"}, input_fields=fields, actor=ADMIN
     )
     flow = services.create_flow(definition={"name": "c", "tasks": [{"id": "a", "task_name": "charge"}]}, actor=ADMIN)
@@ -180,9 +180,9 @@ def test_a_catalog_entry_is_written_and_used() -> None:
     assert before.config.render({}) == {"url": "http://c.example/"}
     assert [item.name for item in before.fields] == ["amount"]
     assert [using.name for using in selectors.flows_using("charge")] == ["c"]
-    services.save_task_definition(name="charge", type="http", config={"url": "http://d.example/"}, actor=ADMIN)
+    cataloguing.save_task_definition(name="charge", type="http", config={"url": "http://d.example/"}, actor=ADMIN)
     assert selectors.latest_version(flow).compiled["tasks"][0]["config"] == {"url": "http://c.example/"}
-    services.delete_task_definition(name="charge", actor=ADMIN)
+    cataloguing.delete_task_definition(name="charge", actor=ADMIN)
     with pytest.raises(InvalidInput):
         services.save_version(flow_id=flow.pk, definition=selectors.latest_version(flow).definition, actor=ADMIN)
     assert [act for act in acts() if "task_definition" in act] == [
@@ -194,8 +194,8 @@ def test_a_catalog_entry_is_written_and_used() -> None:
 
 def test_entries_of_code_are_read_only() -> None:
     for call in (
-        lambda: services.save_task_definition(name="deduct", type="http", actor=ADMIN),
-        lambda: services.delete_task_definition(name="deduct", actor=ADMIN),
+        lambda: cataloguing.save_task_definition(name="deduct", type="http", actor=ADMIN),
+        lambda: cataloguing.delete_task_definition(name="deduct", actor=ADMIN),
     ):
         with pytest.raises(Conflict) as refused:
             call()
@@ -204,10 +204,10 @@ def test_entries_of_code_are_read_only() -> None:
 
 def test_a_wrong_entry_is_refused_with_every_problem() -> None:
     with pytest.raises(InvalidInput) as refused:
-        services.save_task_definition(name="1", type="soap", input_fields=[{}], actor=ADMIN)
+        cataloguing.save_task_definition(name="1", type="soap", input_fields=[{}], actor=ADMIN)
     assert {problem.loc for problem in refused.value.problems} >= {("name",), ("type",), ("input_fields", 0, "name")}
     with pytest.raises(NotFound):
-        services.delete_task_definition(name="nothing", actor=ADMIN)
+        cataloguing.delete_task_definition(name="nothing", actor=ADMIN)
 
 
 def test_the_codes_entries_follow_the_code() -> None:
@@ -216,7 +216,7 @@ def test_the_codes_entries_follow_the_code() -> None:
     row = TaskDefinition.objects.get(name="deduct")
     TaskDefinition.objects.filter(name="deduct").update(description="stale")
     TaskDefinition.objects.filter(name="notify").delete()
-    services.save_task_definition(name="mine", type="http", actor=ADMIN)
+    cataloguing.save_task_definition(name="mine", type="http", actor=ADMIN)
     sync_code_entries(CODE_ENTRIES[:3], now=row.updated_at)
     assert set(TaskDefinition.objects.values_list("name", flat=True)) == {
         "deduct",
