@@ -44,6 +44,38 @@ def test_it_updates_matched_rows_and_counts_unchanged_ones(target: Target) -> No
     assert target.do("c", operation="update", data={"note": "y"}, where={"order_id": "no"}) == {"affected": 0}
 
 
+def test_it_upserts_by_the_columns_named(target: Target) -> None:
+    change: dict[str, Any] = {"operation": "upsert", "conflict": ["order_id"], "returning": ["order_id", "amount"]}
+    first = target.do("a", **change, data={"order_id": "o1", "amount": 1, "note": "new"})
+    assert first == {"affected": 1, "rows": [{"order_id": "o1", "amount": 1}]}
+    second = target.do("b", **change, data={"order_id": "o1", "amount": 2})
+    assert second == {"affected": 1, "rows": [{"order_id": "o1", "amount": 2}]}
+    assert target.do("c", operation="upsert", conflict=["order_id"], data={"order_id": "o1"}) == {"affected": 1}
+    assert target.sql("SELECT amount, note FROM orders") == [(2, "new")]
+
+
+def test_an_upsert_without_conflict_goes_by_the_primary_key(target: Target) -> None:
+    for key, name in (("a", "ann"), ("b", "ben")):
+        target.do(key, operation="upsert", table="people", data={"id": 1, "name": name})
+    assert target.sql("SELECT name FROM people") == [("ben",)]
+    assert target.refused("c", operation="upsert", data={"amount": 1}) == (Sort.REFUSED, "DB_NO_CONFLICT_KEY")
+
+
+def test_an_upsert_never_changes_another_row(target: Target) -> None:
+    target.insert("o1", amount=1)
+    clash = {"operation": "upsert", "conflict": ["id"], "data": {"id": 77, "order_id": "o1", "amount": 9}}
+    assert target.refused("b", **clash) == (Sort.REFUSED, "DB_CONSTRAINT")
+    assert target.sql("SELECT order_id, amount FROM orders") == [("o1", 1)]
+
+
+def test_a_repeated_upsert_is_made_once(target: Target) -> None:
+    change: dict[str, Any] = {"operation": "upsert", "conflict": ["order_id"]}
+    target.do("a", **change, data={"order_id": "o1", "amount": 1})
+    target.sql("UPDATE orders SET amount = 5")
+    target.do("a", **change, data={"order_id": "o1", "amount": 1})
+    assert target.sql("SELECT amount FROM orders") == [(5,)]
+
+
 def test_it_deletes_and_returns(target: Target) -> None:
     target.insert("o1", amount=7)
     value = target.do(operation="delete", where={"order_id": "o1"}, returning=["order_id", "amount"])

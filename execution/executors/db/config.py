@@ -25,9 +25,12 @@ class DbConfig(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     connection: str = Field(default="default", min_length=1, description="A name from [db.connections].")
-    operation: Literal["insert", "update", "delete", "select"]
+    operation: Literal["insert", "update", "delete", "select", "upsert"]
     table: str = Field(description="A table that the connection allows.")
-    data: dict[str, Any] | None = Field(default=None, description="Column to value, for insert and update.")
+    data: dict[str, Any] | None = Field(default=None, description="Column to value, for insert, update and upsert.")
+    conflict: list[str] | None = Field(
+        default=None, description="upsert: the columns that tell the row; without it the primary key."
+    )
     where: dict[str, Any] | None = Field(
         default=None,
         description='Column to value, or to {operator: value}, e.g. {"amount": {">=": 10}}; all must hold.',
@@ -61,7 +64,7 @@ class DbConfig(BaseModel):
                 raise ValueError(text("Condition on {column}: {fault}", column=column, fault=fault))
         return where
 
-    @field_validator("returning")
+    @field_validator("returning", "conflict")
     @classmethod
     def _returned_are_names(cls, returning: list[str] | None) -> list[str] | None:
         for column in returning or []:
@@ -71,12 +74,17 @@ class DbConfig(BaseModel):
 
     @model_validator(mode="after")
     def _is_complete(self) -> DbConfig:
-        if self.operation in {"insert", "update"} and not self.data:
+        if self.operation in {"insert", "update", "upsert"} and not self.data:
             raise ValueError(text("{operation} needs `data`, at least one column.", operation=self.operation))
         if self.operation in {"update", "delete"} and not self.where:
             raise ValueError(text("{operation} needs `where`: all rows are never meant.", operation=self.operation))
-        if self.operation == "insert" and self.where is not None:
-            raise ValueError(text("insert takes no `where`."))
+        if self.operation in {"insert", "upsert"} and self.where is not None:
+            raise ValueError(text("{operation} takes no `where`.", operation=self.operation))
+        if self.conflict is not None and self.operation != "upsert":
+            raise ValueError(text("{operation} takes no `conflict`.", operation=self.operation))
+        missing = [column for column in self.conflict or () if column not in (self.data or {})]
+        if missing and not any(map(_is_open, missing)):
+            raise ValueError(text("`conflict` names {column}, which `data` does not hold.", column=missing[0]))
         if self.operation in {"select", "delete"} and self.data is not None:
             raise ValueError(text("{operation} takes no `data`.", operation=self.operation))
         return self

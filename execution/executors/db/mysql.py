@@ -21,7 +21,7 @@ _SHORT_OF: Final = frozenset({1021, 1037, 1040, 1041, 1114, 1203, 1226, 1290, 17
 
 
 class Mysql(Vendor):
-    dialect: ClassVar[Dialect] = Dialect(quote="`", mark="%s")
+    dialect: ClassVar[Dialect] = Dialect(quote="`", mark="%s", on_duplicate=True)
     returns: ClassVar[frozenset[str]] = frozenset()  # MariaDB has it for some, MySQL for none
     barrier_ddl = f"""CREATE TABLE IF NOT EXISTS {vendor.BARRIER} (
         gid VARCHAR(255) NOT NULL, branch VARCHAR(140) NOT NULL, op VARCHAR(16) NOT NULL, result LONGTEXT,

@@ -1,6 +1,5 @@
-"""SQL of the four operations. Every identifier was found in the live schema and is quoted here; every value
-is
-bound. The text depends on the config's shape alone, never on a value."""
+"""SQL of the operations. Every identifier was found in the live schema and is quoted here; every value is bound.
+The text depends on the config's shape alone, never on a value."""
 
 from __future__ import annotations
 
@@ -28,6 +27,8 @@ class Dialect:
 
     quote: str
     mark: str
+    # What follows an INSERT that finds its row: MySQL looks at every unique key, the others at the named columns.
+    on_duplicate: bool = False
 
     def name(self, identifier: str) -> str:
         """A quoted identifier. Those that do not look like one never get here; this is the second lock."""
@@ -41,7 +42,7 @@ class Dialect:
 
 def check_columns(config: DbConfig, columns: Sequence[str], allowed: frozenset[str] | None) -> None:
     """Every column named in the config must be in the table and allowed. Raises `TaskFailed`."""
-    named = [*(config.data or {}), *(config.where or {}), *(config.returning or ())]
+    named = [*(config.data or {}), *(config.where or {}), *(config.returning or ()), *(config.conflict or ())]
     known = set(columns) if allowed is None else set(columns) & allowed
     unknown = sorted({column for column in named if column not in known})
     if unknown:
@@ -62,6 +63,20 @@ def insert(config: DbConfig, dialect: Dialect, *, returning: bool) -> Statement:
     marks = ", ".join([dialect.mark] * len(data))
     sql = f"INSERT INTO {dialect.table(config.table)} ({names}) VALUES ({marks})"  # noqa: S608  names checked
     return Statement(sql + _returning(config, dialect, returning), tuple(map(bound, data.values())))
+
+
+def upsert(config: DbConfig, dialect: Dialect, key: Sequence[str], *, returning: bool) -> Statement:
+    """An insert that becomes an update of the other columns where a row with this `key` is there."""
+    plain = insert(config.model_copy(update={"returning": None}), dialect, returning=False)
+    others = [column for column in config.data or {} if column not in key]
+    names = ", ".join(map(dialect.name, key))
+    if dialect.on_duplicate:
+        # Setting a key column to itself changes nothing, and is what the grammar asks for where nothing else is set.
+        sets = [f"{dialect.name(column)} = VALUES({dialect.name(column)})" for column in others or key[:1]]
+        return Statement(f"{plain.sql} ON DUPLICATE KEY UPDATE {', '.join(sets)}", plain.values)
+    sets = [f"{dialect.name(column)} = excluded.{dialect.name(column)}" for column in others or key[:1]]
+    tail = f" ON CONFLICT ({names}) DO UPDATE SET {', '.join(sets)}"
+    return Statement(plain.sql + tail + _returning(config, dialect, returning), plain.values)
 
 
 def update(config: DbConfig, dialect: Dialect, *, returning: bool) -> Statement:

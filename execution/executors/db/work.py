@@ -47,7 +47,7 @@ def check_table(session: Session, config: DbConfig) -> None:
     """Table and columns against the live schema and the allowlist. Raises `TaskFailed`."""
     allowed = session.spec.tables.get(config.table)
     columns, _key = _read(session, lambda: session.columns(config.table))
-    named = {*(config.data or {}), *(config.where or {}), *(config.returning or ())}
+    named = {*(config.data or {}), *(config.where or {}), *(config.returning or ()), *(config.conflict or ())}
     if not named <= set(columns):
         columns, _key = _read(session, lambda: session.columns(config.table, fresh=True))
     if not columns:
@@ -199,6 +199,8 @@ def _result(session: Session, key: tuple[str, str, str]) -> str | None:
 
 def _write(session: Session, config: DbConfig) -> Value:
     vendor, dialect = session.vendor, session.vendor.dialect
+    if config.operation == "upsert":
+        return _upsert(session, config)
     can_return = config.operation in vendor.returns
     build = {"insert": statements.insert, "update": statements.update, "delete": statements.delete}[config.operation]
     statement = build(config, dialect, returning=can_return)
@@ -215,6 +217,37 @@ def _write(session: Session, config: DbConfig) -> Value:
     value: Value = {"affected": affected}
     if rows is not None:
         value["rows"] = rows
+    return value
+
+
+def _upsert(session: Session, config: DbConfig) -> Value:
+    vendor, data = session.vendor, config.data or {}
+    key = config.conflict or session.columns(config.table)[1]
+    if not key or not set(key) <= set(data):
+        raise TaskFailed(
+            Sort.REFUSED,
+            "DB_NO_CONFLICT_KEY",
+            text(
+                "upsert on {table} needs `conflict`, or the whole primary key in `data`, to tell the row.",
+                table=config.table,
+            ),
+        )
+    can_return = "insert" in vendor.returns
+    statement = statements.upsert(config, vendor.dialect, key, returning=can_return)
+    cursor = vendor.run(session.connection, statement)
+    value: Value = {"affected": 1}  # vendors count an insert, an update and no change in three ways
+    if can_return:
+        raw = cursor.fetchall() if config.returning else []
+    else:
+        told = [statements.bound(data[column]) for column in key]
+        wanted = config.returning or key
+        raw = vendor.run(session.connection, statements.by_keys(config, vendor.dialect, key, [told], wanted)).fetchall()
+        if not raw:  # MySQL took another unique key for the same row, and changed that one: rolled back
+            raise TaskFailed(
+                Sort.REFUSED, "DB_CONSTRAINT", text("Another row holds one of the unique values; rolled back.")
+            )
+    if config.returning:
+        value["rows"] = as_rows(config.returning, raw)[0]
     return value
 
 
