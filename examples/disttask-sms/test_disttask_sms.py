@@ -47,7 +47,7 @@ class SmsPeer(Peer):
     shows_masks = True
 
     def __enter__(self) -> SmsPeer:
-        self.handler = type("Own", (Gateway,), {"keys": []})
+        self.handler: Any = type("Own", (Gateway,), {"keys": []})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler)
         self.server.daemon_threads = True
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
