@@ -49,7 +49,8 @@ _MODULES: Final = {
 class Cursor(Protocol):
     """A cursor of sqlite3, psycopg, MySQLdb, PyMySQL, MySQL Connector or Django, inside an open transaction."""
 
-    rowcount: int
+    @property
+    def rowcount(self) -> int: ...
 
     def execute(self, sql: str, values: Any = ..., /) -> Any: ...
 

@@ -6,7 +6,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ CALL, UNDO = "order-1:reserve", "order-1:reserve:undo"
 
 
 @pytest.fixture
-def cursor(target: Target) -> Iterator[Any]:
+def cursor(target: Target) -> Any:
     """Of the driver itself, as a service without Django has it."""
     made = target.session.connection.cursor()
     create_table(made)

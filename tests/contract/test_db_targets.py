@@ -63,7 +63,11 @@ def test_an_upsert_without_conflict_goes_by_the_primary_key(target: Target) -> N
 
 def test_an_upsert_never_changes_another_row(target: Target) -> None:
     target.insert("o1", amount=1)
-    clash = {"operation": "upsert", "conflict": ["id"], "data": {"id": 77, "order_id": "o1", "amount": 9}}
+    clash: dict[str, Any] = {
+        "operation": "upsert",
+        "conflict": ["id"],
+        "data": {"id": 77, "order_id": "o1", "amount": 9},
+    }
     assert target.refused("b", **clash) == (Sort.REFUSED, "DB_CONSTRAINT")
     assert target.sql("SELECT order_id, amount FROM orders") == [("o1", 1)]
 

@@ -5,7 +5,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("execution", "0002_compensate_permission"),
+        ("execution", "0003_fewer_indexes"),
     ]
 
     operations = [
