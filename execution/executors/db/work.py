@@ -14,6 +14,7 @@ from execution.domain.outcome import Sort, TaskFailed
 from execution.executors.base import Call
 from execution.executors.db import statements
 from execution.executors.db.config import DEFAULT_LIMIT, DbConfig
+from execution.executors.db.returning import rows_after, rows_before
 from execution.executors.db.rows import as_rows
 from execution.executors.db.sessions import Session
 from execution.executors.db.statements import Statement
@@ -204,7 +205,7 @@ def _write(session: Session, config: DbConfig) -> Value:
     can_return = config.operation in vendor.returns
     build = {"insert": statements.insert, "update": statements.update, "delete": statements.delete}[config.operation]
     statement = build(config, dialect, returning=can_return)
-    before = None if can_return or not config.returning else _before(session, config)
+    before = None if can_return or not config.returning else rows_before(session, config)
     cursor = vendor.run(session.connection, statement)
     rows: list[dict[str, Any]] | None = None
     if config.returning and can_return:
@@ -213,7 +214,7 @@ def _write(session: Session, config: DbConfig) -> Value:
     affected = cursor.rowcount
     _check_affected(session, config, affected)
     if config.returning and not can_return:
-        rows = _after(session, config, before or [], cursor.lastrowid)
+        rows = rows_after(session, config, before or [], cursor.lastrowid)
     value: Value = {"affected": affected}
     if rows is not None:
         value["rows"] = rows
@@ -259,48 +260,6 @@ def _check_affected(session: Session, config: DbConfig, affected: int) -> None:
             "DB_TOO_MANY_ROWS",
             text("{affected} rows match, at most {most} may be touched; rolled back.", affected=affected, most=most),
         )
-
-
-def _before(session: Session, config: DbConfig) -> list[Any]:
-    """Without RETURNING: what delete will remove, or the keys of what update will change, locked."""
-    if config.operation == "insert":
-        return []
-    _, key = session.columns(config.table)
-    wanted = (config.returning or []) if config.operation == "delete" else key
-    if not wanted:
-        raise _no_key(config)
-    statement = statements.select(config, session.vendor.dialect, wanted, rows=session.spec.max_affected + 1, lock=True)
-    return list(session.vendor.run(session.connection, statement).fetchall())
-
-
-def _after(session: Session, config: DbConfig, before: list[Any], last_id: int) -> list[dict[str, Any]]:
-    returning = config.returning or []
-    if config.operation == "delete":
-        return as_rows(returning, before)[0]
-    _, key = session.columns(config.table)
-    data = config.data or {}
-    if config.operation == "insert":
-        given = [data.get(column, last_id) for column in key]
-        if not key or sum(column not in data for column in key) > 1:
-            raise _no_key(config)
-        before = [given]
-    elif set(key) & set(data):
-        raise _no_key(config)
-    if not before:
-        return []
-    statement = statements.by_keys(config, session.vendor.dialect, key, before, returning)
-    return as_rows(returning, session.vendor.run(session.connection, statement).fetchall())[0]
-
-
-def _no_key(config: DbConfig) -> TaskFailed:
-    return TaskFailed(
-        Sort.REFUSED,
-        "DB_NO_RETURNING",
-        text(
-            "`returning` on this database needs the primary key of {table}, given or generated and not changed.",
-            table=config.table,
-        ),
-    )
 
 
 def _select(session: Session, config: DbConfig) -> Value:
