@@ -7,7 +7,7 @@ import disttask_project.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("flows", "0001_initial"),
+        ("flows", "0002_descriptor_sets"),
     ]
 
     operations = [
