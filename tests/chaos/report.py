@@ -17,7 +17,7 @@ END: Final = "<!-- end -->"
 
 
 def main(files: Sequence[str]) -> int:
-    rows = {unit_of(row): row for file in files for row in read(Path(file)) if not row["quick"]}
+    rows = {unit_of(row): row for file in files for row in read(Path(file))}
     before, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
     PAGE.write_text(f"{before}{BEGIN}\n\n{table(rows.values())}\n{END}{after}")
@@ -47,12 +47,12 @@ def _cell(count: Count | None) -> str:
 
 def _where(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     days = sorted({row["at"][:10] for row in rows})
-    commits = sorted({row["commit"] for row in rows})
     hours = sum(row["seconds"] for row in rows) / 3600
+    quick = sum(row["quick"] for row in rows)
     units = ", ".join(sorted({row["fault"] for row in rows}, key=lambda name: (name[0], int(name[1:]))))
+    when = " to ".join(dict.fromkeys([days[0], days[-1]]))
     line = (
-        f"Run on {' to '.join(dict.fromkeys([days[0], days[-1]]))}, {len(rows)} runs ({units}), {hours:.1f} hours of "
-        f"running, at {', '.join(commits)}."
+        f"Run on {when}: {len(rows)} runs ({units}), {quick} of them in the short form, {hours:.1f} hours of running."
     )
     return [line]
 

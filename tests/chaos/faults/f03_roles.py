@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -79,11 +80,15 @@ def _kill(ring: Arena, host: HostProcess, role: str, clock: Clock) -> None:
     """One process of that role, once there is one; then wait for what must come back."""
     if not ring.wait(lambda: _revived(host) and role in host.by_role(), within=120):
         return
+    pids = host.by_role().get(role)
+    if not pids:
+        return  # it has ended, or taken up work, since
+    pid = ring.chance.choice(pids)
     held = dict(Instance.objects.exclude(owner="").values_list("id", "rev"))
-    pid = ring.chance.choice(host.by_role()[role])
     connections.close_all()
     at, began = time.time(), time.monotonic()
-    os.kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
     clock.killed[role] = clock.killed.get(role, 0) + 1
     ring.wait(lambda: _revived(host) and _since(at) and _moved(held), within=PATIENCE + 5, every=0.1)
     clock.progress.append(time.monotonic() - began)

@@ -39,7 +39,7 @@ def run(stage: Stage, server: Server) -> list[Count]:
     late = sum(each > (PATIENCE if stage.quick else BACK_SECONDS) for each in back)
     away = Count(
         id="R6",
-        what="outages of the database not followed by progress within 15 s",
+        what="outages of the database not followed by progress" + ("" if stage.quick else " within 15 s"),
         bad=late,
         of=len(back),
         store=stage.store,

@@ -45,21 +45,24 @@ def run(stage: Stage) -> list[Count]:
         counts = counts_of(stage, play, ids, depends=chain_depends(1))
         connections.close_all()
     bad = [*poison, *deadly]
-    said = (
+    said: tuple[tuple[str, str, int, int], ...] = (
         ("R10", "poison not parked", len(set(bad) - parked), len(bad)),
         ("R10", "poison claimed, or called, more than three times before it was parked", often, len(bad)),
         ("R10", "poison parked without an exception", len(parked & set(bad) - told), len(bad)),
         ("F22", "sound instances that did not go on beside poison", _unsound(ids), len(ids)),
     )
-    rows = [Count(id=id_, what=what, bad=bad_, of=of, store=stage.store) for id_, what, bad_, of in said]
     figures = {f"alone {name}": value for name, value in percentiles(alone).items()} | {
         f"beside {name}": value for name, value in percentiles(beside).items()
     }
-    spread = Count(
-        id="R10", what="ends timed alone and beside poison", bad=0, of=count, store=stage.store, figures=figures
-    )
+    if not stage.quick:  # a short run shares its machine: its times say nothing
+        slower = figures["beside p95 s"] > 1.2 * figures["alone p95 s"]
+        said = (*said, ("R10", "p95 of others up by more than 20 % beside poison", int(slower), 1))
+    rows = [
+        Count(id=id_, what=what, bad=bad_, of=of, store=stage.store, figures={} if stage.quick else figures)
+        for id_, what, bad_, of in said
+    ]
     kept = [each for each in counts if each.id in ("R2", "R3", "R4", "R5")]
-    return [*rows, spread, *summed("F22", "checks after poison", kept, of=len(bad), store=stage.store)]
+    return [*rows, *summed("F22", "checks after poison", kept, of=len(bad), store=stage.store)]
 
 
 def _timed(ring: Arena, count: int, *, prefix: str) -> list[float]:
