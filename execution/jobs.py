@@ -23,7 +23,7 @@ from disttask_project.kernel.crashpoints import crash_point
 from disttask_project.kernel.ids import new_id
 from execution.engine.driver import Driver
 from execution.engine.hosting import Host
-from execution.engine.loading import current_store, engine_settings, failure_port, new_executors
+from execution.engine.loading import current_store, engine_settings, failure_port, new_executors, target_settings
 from execution.engine.processes import bind_family
 from execution.engine.sessions import CLUSTER_VARIABLE, PARENT_VARIABLE, CanaryStamp, DrainFlag, SessionSlots
 
@@ -118,6 +118,7 @@ def run_driver(host: Host) -> None:
         executors=new_executors(),
         port=failure_port(),
         settings=engine_settings(),
+        targets=target_settings(),
         host=host,
         owner=owner_name(),
     )

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from disttask_project.fields import IdField, JSONTextField
 from disttask_project.kernel.ids import new_id
+from execution import target_models  # noqa: F401  Django finds models here
 
 
 class Instance(models.Model):

@@ -18,7 +18,12 @@ _HEAD = """\
 # Another file than this one: DISTTASK_CONFIG=/etc/disttask.toml.
 # `manage.py showconfig` says what holds and why; `manage.py check` says what is wrong.
 """
-_ENTRY_NAMES = {"db.connections": "orders", "http.tls": "bank", "rpc.services": "PaymentService"}
+_ENTRY_NAMES = {
+    "limits.targets": '"http:bank.example:443"',
+    "db.connections": "orders",
+    "http.tls": "bank",
+    "rpc.services": "PaymentService",
+}
 
 
 def example_toml() -> str:

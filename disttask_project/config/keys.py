@@ -126,6 +126,19 @@ KEYS: Final[tuple[Key, ...]] = (
         _key("retry_after", "number", 5, "Seconds that a start refused for it is told to wait.", minimum=1),
     ),
     *_section(
+        "breaker",
+        _key("enabled", "boolean", True, "Open a target's breaker when its calls fail; by hand it opens anyhow."),
+        _key("error_rate", "number", 0.5, "Share of failed calls that opens it.", minimum=0.01, maximum=1),
+        _key("min_calls", "integer", 20, "... once so many calls have ended within the window.", minimum=1),
+        _key("window_seconds", "number", 60, "How far back calls count.", minimum=5, maximum=3600),
+        _key("open_seconds", "number", 30, "First pause until it probes; doubled each time a probe fails.", minimum=1),
+        _key("open_most_seconds", "number", 300, "Longest pause.", minimum=1),
+        _key(
+            "probes", "integer", 3, "Calls a driver sends at a time to find out; so many good ones close it.", minimum=1
+        ),
+        _key("ramp_seconds", "number", 30, "How long a closed one takes back to full load.", minimum=0),
+    ),
+    *_section(
         "retry",
         _key("default_max_attempts", "integer", 3, "Retries after the first try, by default.", minimum=0),
         _key("default_interval", "number", 5, "Seconds before the first retry, by default.", minimum=0),
@@ -186,6 +199,11 @@ KEYS: Final[tuple[Key, ...]] = (
 # Tables under a name of the deployer's: [db.connections.orders], [http.tls.bank],
 # [rpc.services.PaymentService].
 TABLES: Final[dict[str, tuple[Key, ...]]] = {
+    "limits.targets": _section(
+        "limits.targets",
+        _key("concurrency", "integer", 0, "Calls in flight at a time, over all drivers; 0: no limit.", minimum=0),
+        _key("rate", "number", 0, "Calls begun a second, over all drivers; 0: no limit.", minimum=0),
+    ),
     "db.connections": _section(
         "db.connections",
         _key("url", "text", "", "mysql://user:password@host:3306/name.", secret=True),

@@ -20,7 +20,7 @@ class OneCall:
     __slots__ = ("_ended", "_free", "_late", "_owned", "_planned")
 
     def __init__(
-        self, owned: Owned, planned: PlannedCall, *, ended: Ended, late: Late, free: Callable[[str], None]
+        self, owned: Owned, planned: PlannedCall, *, ended: Ended, late: Late, free: Callable[[PlannedCall], None]
     ) -> None:
         self._owned = owned
         self._planned = planned
@@ -35,7 +35,7 @@ class OneCall:
         self._late(self._owned, self._planned, outcome)
 
     def freed(self) -> None:
-        self._free(self._planned.type)
+        self._free(self._planned)
 
 
 def stale_row(owned: Owned, planned: PlannedCall, outcome: Outcome, *, worker: str, now: datetime) -> AttemptRow:

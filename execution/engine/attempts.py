@@ -16,7 +16,7 @@ from execution.engine.events import Ended, Start
 from execution.engine.keys import errand_key, forward_key, undone_call
 from execution.engine.recording import record_failure
 from execution.engine.scopes import errand_scope, expression_failure, scope_of
-from execution.engine.state import UNREADABLE_ANSWER, AttemptRow, PlannedCall, TaskState
+from execution.engine.state import UNREADABLE_ANSWER, AttemptRow, InstanceState, PlannedCall, TaskState
 from flows.domain.compiled import CompiledTask, ExpressionError, Kind
 from flows.domain.parameters import InputError, bind_input, check_input
 
@@ -101,6 +101,27 @@ def _bind_errand(
 
 def _defaults(spec: CompiledTask) -> dict[str, Any]:
     return {item.name: item.default for item in spec.fields if item.has_default}
+
+
+def config_ahead(state: InstanceState, task_id: str) -> Mapping[str, Any] | None:
+    """The config that a start now would send; nothing is changed. None: it cannot be made, so the start will fail."""
+    spec = state.flow.specs[task_id]
+    task = state.tasks.get(task_id) or TaskState(task_id=task_id)
+    if isinstance(task.config, dict) and spec.kind is not Kind.CHECK:
+        return task.config
+    override: Mapping[str, Any] = task.override or {}
+    try:
+        if spec.kind is not Kind.FORWARD:
+            scope = errand_scope(state, spec, task)
+            scope["input"] = task.input or {}
+        else:
+            scope = scope_of(state, spec, task)
+            scope["input"] = task.input
+            if task.input is None:
+                scope["input"] = bind_input(spec, params=state.params, scope=scope, override=override.get("input"))
+        return {**spec.config.render(scope), **(override.get("config") or {})}
+    except (ExpressionError, InputError):
+        return None
 
 
 def _open_attempt(change: Change, task: TaskState, *, key: str, request: JSON) -> None:

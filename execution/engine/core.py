@@ -18,13 +18,24 @@ from execution.domain.planner import mark_of, new_plan
 from execution.domain.states import InstanceStatus, TaskStatus
 from execution.engine import acts, attempts, closing, readiness, undoing
 from execution.engine.change import Change, fold, task_scope
-from execution.engine.events import Abandon, Acts, Claimed, Ended, Event, Park, Start, Tick
+from execution.engine.events import Abandon, Acts, Claimed, Defer, Ended, Event, Park, Start, Tick
 from execution.engine.port import FailurePort
 from execution.engine.recording import record_failure
-from execution.engine.state import AttemptRow, Effects, InstanceState, TaskState
+from execution.engine.state import PARKED_ROWS, AttemptRow, Effects, InstanceState, PortRow, TaskState
 from flows.domain.compiled import CompiledFlow
 
-__all__ = ["STRIKE_LIMIT", "fold", "is_idle", "load_state", "next_tick", "next_wake", "startable", "step"]
+__all__ = [
+    "STRIKE_LIMIT",
+    "fold",
+    "is_idle",
+    "load_state",
+    "next_tick",
+    "next_wake",
+    "room",
+    "startable",
+    "step",
+    "waiting",
+]
 
 # The third lease that ran out without an outcome parks the instance (architecture 4.7).
 STRIKE_LIMIT: Final = 3
@@ -74,6 +85,8 @@ def step(state: InstanceState, event: Event, *, now: datetime, rng: random.Rando
         case Park():
             _give_up_open(change, event.open_attempts)
             closing.park(change, code=event.code, message=event.message)
+        case Defer():
+            return _defer(change, event)
         case Abandon():
             _abandon(change)
             return change.effects(release=True, wake_at=next_wake(state, now))
@@ -89,15 +102,25 @@ def startable(state: InstanceState) -> list[str]:
 
     Undos and checks come first: they settle what has begun already.
     """
+    ready = waiting(state)
+    most = room(state)
+    return ready if most is None else ready[:most]
+
+
+def waiting(state: InstanceState) -> list[str]:
+    """All of them, of which `room` may start: whoever chooses may pass over some."""
     ready: list[str] = []
     if state.errands and state.may_run_errands:
         ready += state.errands
     if state.plan.ready and state.may_start:
         ready += state.plan.ready
+    return ready
+
+
+def room(state: InstanceState) -> int | None:
+    """How many more calls `max_parallel` allows in flight; None: any number."""
     limit = state.flow.max_parallel
-    if limit is None or not ready:
-        return ready
-    return ready[: max(0, limit - state.in_flight)]
+    return None if limit is None else max(0, limit - state.in_flight)
 
 
 def is_idle(state: InstanceState) -> bool:
@@ -163,6 +186,17 @@ def _give_up_open(change: Change, open_attempts: Sequence[AttemptRow]) -> None:
     for row in rows.values():
         # Its task has moved on already (a bug would be needed for it); the row must not stay open for ever.
         change.attempt(replace(row, is_start=False, status="unknown", ended_at=change.now))
+
+
+def _defer(change: Change, event: Defer) -> Effects:
+    state = change.state
+    if state.in_flight or event.task_id not in waiting(state):
+        return Effects()
+    tick = next_tick(state)
+    until = event.until if tick is None else min(event.until, tick)
+    values = {"target_id": event.target, "task_id": event.task_id, "code": event.code, "until": until}
+    change.port_rows([PortRow(table=PARKED_ROWS, key=state.id, values=values)])
+    return change.effects(release=True, wake_at=until)
 
 
 def _abandon(change: Change) -> None:

@@ -27,6 +27,8 @@ from execution.engine.settings import EngineSettings
 from execution.engine.slots import Slots
 from execution.engine.state import Act
 from execution.engine.sweeper import Haul, Room, Sweeper
+from execution.engine.target_settings import TargetSettings
+from execution.engine.targets import Targets
 from execution.executors.base import Executor
 from execution.stores.base import Store
 
@@ -48,6 +50,7 @@ class Driver:
         settings: EngineSettings,
         host: Host,
         owner: str,
+        targets: TargetSettings | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self.owner = owner
@@ -55,6 +58,7 @@ class Driver:
         self._settings = settings
         self._host = host
         self._executors = executors
+        self._target_settings = targets or TargetSettings()
         self._clock = DatabaseClock()
         self._state = "running"
         self._claiming = True
@@ -90,9 +94,21 @@ class Driver:
         }
         self._caller = Caller(self._executors, self._settings)
         self._started = time.monotonic()
-        self._instances = self._parts(slots=Slots(limits), caller=self._caller, may_start=self._may_start)
+        self._targets = Targets(
+            store=self._store,
+            executors=self._executors,
+            settings=self._target_settings,
+            owner=self.owner,
+            lease=self._settings.lease,
+            clock=self._clock,
+            waiting_most=self._settings.owned_most // 2,
+        )
+        self._instances = self._parts(
+            slots=Slots(limits), targets=self._targets, caller=self._caller, may_start=self._may_start
+        )
         self._leases.start()
         self._journal.start()
+        await self._while_ticking(self._targets.start())
         self._sweeper.start()
         log.info("driver_started", owner=self.owner, kind=self._host.kind)
         try:
@@ -204,7 +220,9 @@ class Driver:
         """Threads end after what they have in hand; then the session says so."""
         self._claiming = False
         await self._while_ticking(asyncio.to_thread(self._journal.stop, self._settings.drain))
+        self._targets.close()
         await self._while_ticking(asyncio.to_thread(self._sweeper.stop))
+        await self._while_ticking(asyncio.to_thread(self._targets.stop))
         self._state = "ended"
         await asyncio.to_thread(self._leases.stop)
         await self._caller.close()

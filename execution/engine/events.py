@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from execution.domain.outcome import Outcome
 from execution.engine.state import Act, AttemptRow
@@ -65,8 +66,21 @@ class Park:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Defer:
+    """All that could start waits for a target: the row is given back, due again at `until` or when it is woken.
+
+    Ignored while a call is in flight or nothing waits to start. No attempt is spent. `code`: breaker, limit.
+    """
+
+    target: str
+    task_id: str
+    code: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Abandon:
     """The driver is going: calls still in flight are recorded as `unknown`, and the row is released."""
 
 
-Event = Claimed | Tick | Start | Ended | Acts | Park | Abandon
+Event = Claimed | Tick | Start | Ended | Acts | Park | Defer | Abandon

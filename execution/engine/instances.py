@@ -21,13 +21,15 @@ from execution.engine.journal import Fate, Journal
 from execution.engine.leases import LeaseKeeper
 from execution.engine.owned import Holdings, Owned
 from execution.engine.port import FailurePort
+from execution.engine.refused import RefusedRecords
 from execution.engine.settings import EngineSettings
 from execution.engine.slots import Slots
 from execution.engine.state import Act, PlannedCall, Unit
 from execution.engine.steps import Steps
 from execution.engine.sweeper import Haul, Sweeper
+from execution.engine.targets import Targets
 from execution.executors.base import Call
-from execution.stores.base import Claim, Loaded, Store
+from execution.stores.base import Claim, Loaded
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +51,7 @@ class Instances:
         leases: LeaseKeeper,
         sweeper: Sweeper,
         slots: Slots,
+        targets: Targets,
         caller: Caller,
         may_start: Callable[[float], bool],
     ) -> None:
@@ -60,11 +63,21 @@ class Instances:
         self._leases = leases
         self._sweeper = sweeper
         self._slots = slots
+        self._targets = targets
         self._caller = caller
         self._loop = asyncio.get_running_loop()
         self._steps = Steps(
-            owner=owner, clock=clock, port=port, rng=rng, slots=slots, may_start=may_start, free=self._free
+            owner=owner,
+            clock=clock,
+            port=port,
+            rng=rng,
+            slots=slots,
+            targets=targets,
+            may_start=may_start,
+            free=self._free,
         )
+        self._refused = RefusedRecords(sweeper=sweeper, leases=leases, begin=self._begin)
+        targets.join(self._poke)
 
     @property
     def has_outstayed(self) -> bool:
@@ -135,11 +148,17 @@ class Instances:
         else:
             owned.state.inbox = max(owned.state.inbox, inbox)
 
-    def _event(self, owned: Owned, *events: Event, favoured: str = "") -> None:
-        """Feed events and start what has become startable. One call of the type `favoured` need not stand in line."""
+    def _poke(self, instance_id: str, turn: str) -> None:
+        """Try to start what an instance has."""
+        owned = self.owned.get(instance_id)
+        if owned is not None and owned.is_live:
+            self._event(owned, turn=turn)
+
+    def _event(self, owned: Owned, *events: Event, favoured: str = "", turn: str = "") -> None:
+        """Feed events and start what has become startable (`favoured`, `turn`: see `Steps.perform`)."""
         calls: list[PlannedCall] = []
         try:
-            unit = self._steps.perform(owned, events, calls, favoured=favoured)
+            unit = self._steps.perform(owned, events, calls, favoured=favoured, turn=turn)
         except Exception:
             # A bug of ours in one instance: its lease runs out, and the third strike parks it.
             log.exception("step_failed", instance_id=owned.id)
@@ -155,7 +174,7 @@ class Instances:
         if unit.release:
             owned.released = True
             owned.cancel_tick()
-            self._slots.forget(owned.id, flow_id=owned.flow_id)
+            self._forget(owned)
         else:
             self._watch_time(owned)
         self._journal.submit(unit, partial(self._settled, owned, unit.release, calls))
@@ -175,36 +194,19 @@ class Instances:
             log.warning("fence_lost", instance_id=owned.id, fence=owned.fence)
             self._drop(owned)
         else:
-            self._refused(owned)
+            self._drop(owned, keep_lease=True)
+            self._refused.park(owned)
 
-    def _refused(self, owned: Owned) -> None:
-        """What a step wrote will never be taken: the instance, as the store still has it, is parked."""
-        state = owned.state
-        self._drop(owned, keep_lease=True)
-        claim = Claim(instance_id=owned.id, fence=owned.fence, strikes=state.strikes)
-        if state.error is not None and state.error.get("code") == "RECORD_REFUSED":
-            log.error("park_refused", instance_id=owned.id)
-            self._leases.forget(owned.id, owned.fence)
-            return
-        self._sweeper.chore(lambda store: self._reload(store, claim))
-
-    def _reload(self, store: Store, claim: Claim) -> None:
-        """On the claim thread."""
-        for loaded in store.load([claim]):
-            self._loop.call_soon_threadsafe(self._park, claim, loaded)
-
-    def _park(self, claim: Claim, loaded: Loaded) -> None:
-        owned = Owned(loaded.state, claim.fence, struck=False)
+    def _begin(self, owned: Owned, event: Event) -> None:
         self.owned.add(owned)
-        message = text("The database refuses what this instance has to write; see the log of the engine.")
-        self._event(owned, Park(code="RECORD_REFUSED", message=message, open_attempts=loaded.open_attempts))
+        self._event(owned, event)
 
     # Calls
 
     def _leave(self, owned: Owned, planned: PlannedCall) -> None:
         task = owned.state.tasks.get(planned.task_id)
         if owned.gone or task is None or task.open_attempt != planned.attempt:
-            self._free(planned.type)
+            self._call_freed(planned)
             return
         if not self._leases.may_call(owned.id, owned.fence):
             self._leases.hurry()
@@ -222,10 +224,11 @@ class Instances:
             request_id=owned.state.request_id,
             undoes=planned.undoes,
         )
-        listener = OneCall(owned, planned, ended=self._ended, late=self._came_late, free=self._free)
+        listener = OneCall(owned, planned, ended=self._ended, late=self._came_late, free=self._call_freed)
         self._caller.start(planned.type, call, listener)
 
     def _ended(self, owned: Owned, planned: PlannedCall, outcome: Outcome, duration_ms: float) -> None:
+        self._targets.ended(planned.target, outcome, duration_ms)
         task = owned.state.tasks.get(planned.task_id)
         if not owned.is_live or task is None or task.open_attempt != planned.attempt:
             self._came_late(owned, planned, outcome)
@@ -242,8 +245,12 @@ class Instances:
         log.warning("late_answer", instance_id=owned.id, task_id=planned.task_id, attempt=planned.attempt)
         self._sweeper.chore(lambda store: store.keep_stale(row))
 
-    def _free(self, type_: str) -> None:
+    def _call_freed(self, planned: PlannedCall) -> None:
+        self._free(planned.type, planned.target)
+
+    def _free(self, type_: str, target: str) -> None:
         self._slots.free(type_)
+        self._targets.freed(target)
         # Not at once: whoever frees a slot is in the middle of a step, and may need it again.
         self._loop.call_soon(self._offer, type_)
 
@@ -256,7 +263,7 @@ class Instances:
 
     def _give_back(self, calls: Sequence[PlannedCall]) -> None:
         for call in calls:
-            self._free(call.type)
+            self._call_freed(call)
 
     # Time and ends
 
@@ -275,13 +282,18 @@ class Instances:
         if owned.is_live:
             self._event(owned, Tick())
 
+    def _forget(self, owned: Owned) -> None:
+        """It waits for nothing any more."""
+        self._slots.forget(owned.id, flow_id=owned.flow_id)
+        self._targets.forget(owned)
+
     def _drop(self, owned: Owned, *, keep_lease: bool = False) -> None:
         """It is ours no longer."""
         if owned.gone:
             return
         owned.gone = True
         owned.cancel_tick()
-        self._slots.forget(owned.id, flow_id=owned.flow_id)
+        self._forget(owned)
         self.owned.remove(owned)
         if not keep_lease:
             self._leases.forget(owned.id, owned.fence)

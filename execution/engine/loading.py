@@ -10,6 +10,7 @@ from django.utils.module_loading import import_string
 
 from execution.engine.port import FailurePort
 from execution.engine.settings import EngineSettings
+from execution.engine.target_settings import TargetSettings
 from execution.executors.base import Executor, executor_types
 from execution.stores.base import Store
 from execution.stores.sql.store import SqlStore
@@ -19,6 +20,11 @@ from flows.selectors import compiled_version
 @cache
 def engine_settings() -> EngineSettings:
     return EngineSettings.of_config(settings.DISTTASK)
+
+
+@cache
+def target_settings() -> TargetSettings:
+    return TargetSettings.of_config(settings.DISTTASK)
 
 
 @cache

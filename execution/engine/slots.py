@@ -5,30 +5,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 
+from execution.engine.lines import FairLine
+
 
 class Slots:
-    """Taken before an attempt's row is written, given back when the call has truly ended.
-
-    Who waits stands in a line a flow, and the flows take turns: a flow with a thousand instances in line does not
-    stand in the way of one that has a single one.
-    """
+    """Taken before an attempt's row is written, given back when the call has truly ended."""
 
     def __init__(self, limits: Mapping[str, int]) -> None:
         self._limits = dict(limits)
         self._used = dict.fromkeys(limits, 0)
-        # type -> flow -> instances, all in the order of their turns.
-        self._waiting: dict[str, dict[str, dict[str, None]]] = {type_: {} for type_ in limits}
+        self._lines = {type_: FairLine() for type_ in limits}
 
     def take(self, type_: str, instance_id: str, *, flow_id: str = "", favoured: bool = False) -> bool:
         """A slot for this instance; False: it waits in line. `favoured`: it need not stand in line."""
         if type_ not in self._limits:
             # A type whose package is not installed here: its calls end at once.
-            self._limits[type_], self._used[type_], self._waiting[type_] = sys.maxsize, 0, {}
-        lines = self._waiting[type_]
-        if self._used[type_] < self._limits[type_] and (favoured or not lines):
+            self._limits[type_], self._used[type_], self._lines[type_] = sys.maxsize, 0, FairLine()
+        line = self._lines[type_]
+        if self._used[type_] < self._limits[type_] and (favoured or not line):
             self._used[type_] += 1
             return True
-        lines.setdefault(flow_id, {})[instance_id] = None
+        line.add(instance_id, flow_id)
         return False
 
     def free(self, type_: str) -> None:
@@ -36,31 +33,19 @@ class Slots:
         self._used[type_] -= 1
 
     def next_in_line(self, type_: str) -> str | None:
-        """The instance that may have a free slot, taken out of the line; the next turn is another flow's."""
-        lines = self._waiting[type_]
-        if not lines or self._used[type_] >= self._limits[type_]:
-            return None
-        flow_id = next(iter(lines))
-        line = lines.pop(flow_id)
-        first = next(iter(line))
-        del line[first]
-        if line:
-            lines[flow_id] = line
-        return first
+        """The instance that may have a free slot, taken out of the line."""
+        return self._lines[type_].pop() if self._used[type_] < self._limits[type_] else None
 
     def others_wait(self, type_: str, flow_id: str) -> bool:
         """Whether instances of another flow stand in line."""
-        lines = self._waiting.get(type_)
-        return lines is not None and not lines.keys() <= {flow_id}
+        line = self._lines.get(type_)
+        return line is not None and line.has_others(flow_id)
 
     def forget(self, instance_id: str, *, flow_id: str = "") -> None:
         """It waits no longer."""
-        for lines in self._waiting.values():
-            line = lines.get(flow_id)
-            if line is not None and instance_id in line:
-                del line[instance_id]
-                if not line:
-                    del lines[flow_id]
+        for line in self._lines.values():
+            if line:
+                line.drop(instance_id, flow_id)
 
     @property
     def in_use(self) -> int:

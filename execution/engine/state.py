@@ -20,6 +20,7 @@ from flows.domain.compiled import CompiledFlow
 
 # A task's `error.type` once an attempt of its run has an unknown outcome; only a success or a person settles it.
 UNKNOWN_OUTCOME: Final = "UnknownOutcome"
+PARKED_ROWS: Final = "parked"  # the table of `PortRow`s that say for which target an instance waits
 NOT_APPLIED: Final = "NotApplied"  # what it becomes when a person, or a check, says so
 # The target answered and the answer cannot be read by the task's expressions: it may well have done its work.
 UNREADABLE_ANSWER: Final = "UnreadableAnswer"
@@ -265,6 +266,7 @@ class PlannedCall:
     input: Mapping[str, Any]
     timeout_seconds: float
     undoes: Undone | None = None
+    target: str = ""  # which of the driver's gates it passed
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,16 +6,19 @@ entry point group `disttask.executors`.
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel
 
 from disttask_project.kernel.errors import Problem
-from disttask_project.kernel.json import JSON
+from disttask_project.kernel.json import JSON, clean_text
 from execution.domain.outcome import Result, Undone
+
+TARGET_LENGTH: Final = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,14 @@ class Executor(ABC):
 
         return config_problems(cls.config_model, config)
 
+    @classmethod
+    def target(cls, config: Mapping[str, Any]) -> str:
+        """Where a call with this resolved config goes: what limits and a circuit breaker are kept by.
+
+        Short and the same for all calls to one place (`bank.example:443`); empty: the type has no targets.
+        """
+        return ""
+
     @abstractmethod
     def execute(self, call: Call) -> Any:
         """Make the call and return its `Result` (or a coroutine of it); raise `TaskFailed`, sorted.
@@ -70,6 +81,21 @@ class Executor(ABC):
 
     async def close(self) -> None:  # noqa: B027  most types hold nothing
         """Release connections; called on the driver's loop."""
+
+
+def target_of(executor: Executor | type[Executor], config: Mapping[str, Any]) -> str:
+    """The id of a config's target: `http:bank.example:443`. Empty where there is none, or it is not known yet."""
+    try:
+        address = executor.target(config)
+    except Exception:
+        # A config that cannot be read fails at its call, with the reason.
+        return ""
+    if not address or "${" in address:
+        return ""
+    found = f"{executor.name}:{address}"
+    if len(found) > TARGET_LENGTH:
+        found = f"{found[: TARGET_LENGTH - 17]}~{hashlib.sha256(found.encode()).hexdigest()[:16]}"
+    return found if found.isprintable() else clean_text(found)
 
 
 _TYPES: dict[str, type[Executor]] = {}
@@ -87,4 +113,4 @@ def executor_types() -> Mapping[str, type[Executor]]:
     return dict(sorted(_TYPES.items()))
 
 
-__all__ = ["JSON", "Call", "Executor", "Result", "Undone", "executor_types", "register"]
+__all__ = ["JSON", "Call", "Executor", "Result", "Undone", "executor_types", "register", "target_of"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 from yarl import URL
@@ -54,6 +55,12 @@ class HttpExecutor(Executor):
             message = text("The configuration has no [http.tls] entry named {name}.", name=named[:64])
             problems.append(Problem(loc=("tls",), code="unknown_name", message=message))
         return problems
+
+    @classmethod
+    def target(cls, config: Mapping[str, Any]) -> str:
+        """Host and port."""
+        scheme, _, rest = str(config["url"]).partition("://")
+        return _authority(scheme, rest.replace("?", "/").replace("#", "/").partition("/")[0])
 
     async def execute(self, call: Call) -> Result:
         config, secrets = await reveal_on_loop(call.config)
@@ -110,6 +117,13 @@ class HttpExecutor(Executor):
 
     async def close(self) -> None:
         await self._client.close()
+
+
+@lru_cache(maxsize=4_096)
+def _authority(scheme: str, authority: str) -> str:
+    url = URL(f"{scheme}://{authority}")
+    host = url.host or ""
+    return f"[{host}]:{url.port}" if ":" in host else f"{host}:{url.port}"
 
 
 def _headers(config: HttpConfig, call: Call, content_type: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from execution.engine.state import Act, AttemptRow, InstanceState, Unit
+from execution.stores.targets import TargetStore
 
 
 class StoreUnavailable(Exception):
@@ -95,6 +96,8 @@ class Hold(Protocol):
 
 
 class Store(Protocol):
+    targets: TargetStore
+
     @property
     def shares_one_writer(self) -> bool:
         """One transaction writes at a time: the journal pauses between commits so that others get their turn."""

@@ -12,6 +12,7 @@ from execution.engine import core
 from execution.engine.change import fold_attempt
 from execution.engine.state import (
     INSTANCE_COLUMNS,
+    PARKED_ROWS,
     AttemptRow,
     InstanceState,
     LogRow,
@@ -57,6 +58,7 @@ class MemoryRows:
             "completed_at": None,
             "updated_at": created_at,
         }
+        self.parked: dict[str, Any] | None = None
         self.fence = 0
         self.rev = 0
         self.inbox = 0
@@ -112,7 +114,9 @@ class MemoryRows:
         self.attempts[key] = fold_attempt(stored, row)
 
     def _upsert(self, row: PortRow) -> None:
-        if row.key in self.exceptions:
+        if row.table == PARKED_ROWS:
+            self.parked = dict(row.values)
+        elif row.key in self.exceptions:
             self.exceptions[row.key].update(row.values)
         elif not row.only_update:
             self.exceptions[row.key] = dict(row.values)

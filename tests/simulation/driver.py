@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from execution.domain.outcome import Outcome
 from execution.engine import core
-from execution.engine.events import Abandon, Acts, Claimed, Ended, Event, Park, Start, Tick
+from execution.engine.events import Abandon, Acts, Claimed, Defer, Ended, Event, Park, Start, Tick
 from execution.engine.state import PlannedCall, Unit
 from execution.stores.base import Claim, Loaded
 from tests.simulation.journal import Entry, Held, Journal
@@ -153,6 +153,10 @@ class Driver:
         ready = core.startable(held.state)
         if not ready or self.draining:
             return unit
+        if not held.state.in_flight and self.world.fails(0.05):
+            # Its target takes nothing for now: the row is given back, and no attempt is spent.
+            until = self.world.now() + timedelta(seconds=self.world.rng.choice([0.1, 3.0]))
+            return self._step(held, Defer(target="t", task_id=ready[0], code="limit", until=until), unit, calls)
         grants = ready[: max(0, self.capacity - sum(len(other.using) for other in self.held.values()))]
         if not grants or self.world.fails(0.1):
             self.later(0.3, self._go_on, held)

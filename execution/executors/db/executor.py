@@ -60,6 +60,11 @@ class DbExecutor(Executor):
                 return problems  # `manage.py check` names it
         return problems
 
+    @classmethod
+    def target(cls, config: Mapping[str, Any]) -> str:
+        """The connection."""
+        return str(config.get("connection") or "default")
+
     def execute(self, call: Call) -> Result:
         config, secrets = reveal(call.config)
         try:

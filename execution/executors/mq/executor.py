@@ -87,6 +87,11 @@ class MqExecutor(Executor):
             *([Problem(loc=(), code="not_available", message=fault)] if fault else []),
         ]
 
+    @classmethod
+    def target(cls, config: Mapping[str, Any]) -> str:
+        """The topic."""
+        return str(config["topic"])
+
     def execute(self, call: Call) -> Result:
         config, secrets = reveal(call.config)
         try:

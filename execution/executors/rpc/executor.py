@@ -112,6 +112,11 @@ class RpcExecutor(Executor):
             return [Problem(loc=("service",), code="unknown_service", message=error.message)]
         return problems
 
+    @classmethod
+    def target(cls, config: Mapping[str, Any]) -> str:
+        """The address where the config names one, else the service."""
+        return str(config.get("target") or config["service"])
+
     async def execute(self, call: Call) -> Result:
         config, secrets = await reveal_on_loop(call.config)
         try:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from execution.engine.port import RowSpec
-from execution.engine.state import PortRow, Unit, Verdict
+from execution.engine.state import PARKED_ROWS, PortRow, Unit, Verdict
 from execution.stores.base import RecordRefused
 from execution.stores.sql.database import Cursor, Database
 from execution.stores.sql.rows import (
@@ -26,6 +26,7 @@ from execution.stores.sql.schema import (
     ATTEMPT_END,
     INSTANCE,
     LOG,
+    PARKED,
     TASK,
     table_of_spec,
 )
@@ -35,11 +36,11 @@ VERDICT_SET: Final = ("state", "verdict", "decided_at", "open_key")
 
 
 class JournalSql:
-    """`tables` are what the failure port writes."""
+    """`tables` are what the failure port writes; the core itself writes who is parked."""
 
     def __init__(self, database: Database, tables: Mapping[str, RowSpec]) -> None:
         self._database = database
-        self._tables = {name: table_of_spec(spec) for name, spec in tables.items()}
+        self._tables = {name: table_of_spec(spec) for name, spec in tables.items()} | {PARKED_ROWS: PARKED}
 
     def apply(self, units: Sequence[Unit]) -> set[str]:
         ordered = sorted(units, key=lambda unit: unit.instance_id)

@@ -12,6 +12,7 @@ from django.db import models
 from disttask_project.fields import JSONTextField
 from execution.engine.port import RowSpec
 from execution.models import Attempt, EngineSession, ExecutionLog, Instance, InstanceTag, OperatorAction, Task
+from execution.target_models import Parked, Target, TargetShare
 from flows.models import Flow, FlowVersion
 
 
@@ -60,6 +61,9 @@ ACTION: Final = table_of(OperatorAction)
 SESSION: Final = table_of(EngineSession)
 FLOW: Final = table_of(Flow)
 VERSION: Final = table_of(FlowVersion)
+TARGET: Final = table_of(Target)
+SHARE: Final = table_of(TargetShare)
+PARKED: Final = table_of(Parked)
 
 # Set when an attempt ends; everything else is set when it begins.
 ATTEMPT_END: Final = (

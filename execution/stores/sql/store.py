@@ -22,6 +22,8 @@ from execution.stores.sql.rows import attempt_id
 from execution.stores.sql.schema import ATTEMPT
 from execution.stores.sql.sessions import SessionSql
 from execution.stores.sql.starts import StartSql
+from execution.stores.sql.targets import TargetSql
+from execution.stores.targets import TargetStore
 
 
 class SqlStore:
@@ -36,6 +38,7 @@ class SqlStore:
         self._holds = HoldSql(self.database, self._loading, self._journal)
         self._starts = StartSql(self.database)
         self._sessions = SessionSql(self.database)
+        self.targets: TargetStore = TargetSql(self.database)
 
     def now(self) -> datetime:
         return self.database.now()

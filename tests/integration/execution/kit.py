@@ -19,6 +19,7 @@ from execution.engine.hosting import Standalone
 from execution.engine.loading import failure_port, new_executors
 from execution.engine.settings import EngineSettings
 from execution.engine.state import InstanceState, Unit
+from execution.engine.target_settings import TargetSettings
 from execution.executors.base import Executor
 from execution.models import Instance
 from execution.stores.base import Claim, Loaded, Store
@@ -98,6 +99,7 @@ class RunningDriver:
         executors: Mapping[str, Executor] | None = None,
         settings: EngineSettings | None = None,
         owner: str = "driver",
+        targets: TargetSettings | None = None,
     ) -> None:
         self.host = TestedHost()
         self.driver = Driver(
@@ -107,6 +109,7 @@ class RunningDriver:
             settings=settings or quick_settings(),
             host=self.host,
             owner=owner,
+            targets=targets,
         )
         self.error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -13,7 +13,7 @@ from disttask_project.kernel.json import JSON, loads_stored
 from execution.domain.outcome import Failure, Outcome, Result, Sort
 from execution.domain.states import InstanceStatus, TaskStatus
 from execution.engine import core
-from execution.engine.events import Abandon, Acts, Claimed, Ended, Event, Park, Start, Tick
+from execution.engine.events import Abandon, Acts, Claimed, Defer, Ended, Event, Park, Start, Tick
 from execution.engine.state import Act, AttemptRow, Effects, InstanceState, LogRow, PlannedCall, Verdict
 from flows.domain.compiled import CompiledFlow
 from retries.port import RetryPort
@@ -87,7 +87,9 @@ class Desk:
         for call in effects.calls:
             self.calls[call.task_id] = call
         released = effects.unit is not None and effects.unit.release
-        self._check(state, released=released, abandoned=isinstance(event, Abandon))
+        self._check(
+            state, released=released, abandoned=isinstance(event, Abandon) or (isinstance(event, Defer) and released)
+        )
         if released:
             self.state = None
             self.calls.clear()
