@@ -25,6 +25,7 @@ _OPERATING: Final = (
     "mark_task_success",
     "cancel_instance",
     "compensate_instance",
+    "operate_target",
     "handle_exception",
     "bulk_operate",
 )

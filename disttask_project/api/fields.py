@@ -66,7 +66,7 @@ def read_body(spec: Spec, body: Any) -> dict[str, Any]:
                 problems.append(Problem(loc=(name,), code="required", message=text("{name} is required.", name=name)))
             values[name] = field.default
             continue
-        value = body[name]
+        value = _read_time(body[name]) if field.kind == "time" else body[name]
         fault = _fault_in(field, value)
         if fault is not None:
             problems.append(Problem(loc=(name,), code=fault[0], message=fault[1]))
@@ -210,6 +210,14 @@ def _from_text(field: Field, raw: str) -> Any:
     if field.kind == "time":
         return _time(raw)
     return raw
+
+
+def _read_time(value: Any) -> Any:
+    """A time as JSON has it, or the value itself where it is none."""
+    try:
+        return _time(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _time(raw: str) -> datetime:

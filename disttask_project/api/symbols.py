@@ -25,6 +25,7 @@ SYMBOLS: Final[dict[str, tuple[int, str, str]]] = {
     "TASK_DEFINITION_NOT_FOUND": (404, "The catalog has no entry with this name.", "List the catalog."),
     "DESCRIPTOR_SET_NOT_FOUND": (404, "The catalog has no set with this hash.", "List the descriptor sets."),
     "SECRET_NOT_FOUND": (404, "The store holds no secret with this name.", "List the stored secrets."),
+    "TARGET_NOT_FOUND": (404, "No call has gone to such a target, or it is no target's ID.", "List the targets."),
     "UNKNOWN_TASK": (404, "The flow has no task with this ID.", "List the tasks of the transaction."),
     "METHOD_NOT_ALLOWED": (405, "The address does not take this method.", "See the API documentation."),
     "NOT_ACCEPTABLE": (406, "Another form than JSON was asked for.", "Send `Accept: application/json`."),

@@ -70,6 +70,11 @@ LOOKS: Final[Mapping[str, Mapping[str, Look]]] = {
         "ended": Look(icon="stop", word=pgettext_lazy("worker state", "ended"), tone="off"),
         "silent": Look(icon="alert", word=pgettext_lazy("worker state", "silent"), tone="bad"),
     },
+    "target": {
+        "closed": Look(icon="check", word=pgettext_lazy("breaker state", "closed: calls pass"), tone="ok"),
+        "open": Look(icon="stop", word=pgettext_lazy("breaker state", "open: no calls"), tone="bad"),
+        "half_open": Look(icon="question", word=pgettext_lazy("breaker state", "half-open: probing"), tone="warn"),
+    },
     "version": {
         "draft": Look(icon="clock", word=pgettext_lazy("version state", "draft"), tone="idle"),
         "published": Look(icon="check", word=pgettext_lazy("version state", "published"), tone="ok"),
@@ -137,6 +142,8 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "remove_descriptor_set": pgettext_lazy("log", "took out a descriptor set"),
     "create_token": pgettext_lazy("log", "made a token"),
     "revoke_token": pgettext_lazy("log", "revoked a token"),
+    "open": pgettext_lazy("log", "opened"),
+    "limit": pgettext_lazy("log", "set limits"),
     "purge": pgettext_lazy("log", "purged old rows"),
     "add_secret": pgettext_lazy("log", "stored a secret"),
     "replace_secret": pgettext_lazy("log", "replaced a secret"),
@@ -156,6 +163,7 @@ OBJECTS: Final[Mapping[str, Any]] = {
     "token": pgettext_lazy("object", "token"),
     "secret": pgettext_lazy("object", "secret"),
     "task_type": pgettext_lazy("object", "task type"),
+    "target": pgettext_lazy("object", "target"),
 }
 
 

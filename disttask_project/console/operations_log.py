@@ -32,7 +32,9 @@ class AuditEntryAdmin(ConsoleAdmin):
         if wanted := form.value("object_id"):
             # An instance's own entries and those of its tasks: both are ranges of one index.
             behind = chr(ord(":") + 1)
-            kinds = rows.filter(object_type__in=("instance", "task", "exception", "flow", "token", "task_definition"))
+            kinds = rows.filter(
+                object_type__in=("instance", "task", "exception", "flow", "token", "task_definition", "target")
+            )
             rows = kinds.filter(object_id__gte=wanted, object_id__lt=wanted + behind)
         context = {"form": form, "page": keyset_page(rows, request, time="at")}
         return self.page(request, "console/audit.html", context | (extra_context or {}))

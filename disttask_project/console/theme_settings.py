@@ -79,6 +79,7 @@ def _definitions() -> list[dict[str, Any]]:
 def _operations() -> list[dict[str, Any]]:
     return [
         _list(_("Operations log"), "history", "audit_auditentry"),
+        _list(_("Targets"), "lan", "execution_target"),
         _list(_("Workers"), "memory", "execution_enginesession"),
         _list(_("Local messages"), "mail", "execution_localmessage"),
     ]

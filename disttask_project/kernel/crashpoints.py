@@ -32,6 +32,14 @@ POINTS: Final = (
     "readback.after_commit",
     "renew.before_commit",
     "renew.after_commit",
+    "targets.before_commit",  # what a driver tells of its targets
+    "targets.after_commit",
+    "permits.before_commit",
+    "permits.after_commit",
+    "breaker.before_commit",
+    "breaker.after_commit",
+    "wake.before_commit",  # parked work made due
+    "wake.after_commit",
     "call.send:{type}",
     "call.receive:{type}",
     "ask.before_commit",

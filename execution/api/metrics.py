@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from execution.selectors import figures
+from execution.selectors import figures, targets
 
 
 class EngineCollector(Collector):
@@ -32,5 +32,25 @@ class EngineCollector(Collector):
             "How long the oldest instance has waited to be taken up",
             value=figures.start_lag(now=now),
         )
+        yield from _targets(now)
         yield GaugeMetricFamily("disttask_drivers", "Drivers that are alive", value=figures.drivers(now=now))
         yield GaugeMetricFamily("disttask_calls_in_flight", "Calls under way", value=figures.in_flight(now=now))
+
+
+def _targets(now: datetime) -> Iterator[Metric]:
+    """Of each target lately called: whether calls may go, how the last minute went, and who waits for it."""
+    families = {
+        "open": GaugeMetricFamily("disttask_target_open", "1 unless its breaker is closed", labels=["target"]),
+        "calls": GaugeMetricFamily("disttask_target_calls", "Calls that ended in the window", labels=["target"]),
+        "errors": GaugeMetricFamily("disttask_target_errors", "... of them, failed by the target", labels=["target"]),
+        "p95": GaugeMetricFamily("disttask_target_p95_seconds", "Their latency", labels=["target"]),
+        "parked": GaugeMetricFamily("disttask_target_parked", "Instances parked for it", labels=["target"]),
+    }
+    for view in targets.list_targets(now=now):
+        families["open"].add_metric([view.id], float(targets.is_shut(view)))
+        families["calls"].add_metric([view.id], view.figures.calls)
+        families["errors"].add_metric([view.id], view.figures.errors)
+        families["parked"].add_metric([view.id], view.parked)
+        if view.figures.p95 is not None:
+            families["p95"].add_metric([view.id], view.figures.p95 / 1000)
+    yield from families.values()

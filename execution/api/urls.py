@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from execution.api import acts, insight, transactions, types
+from execution.api import acts, insight, targets, transactions, types
 
 _ONE = "transactions/<str:instance_id>"
 _TASK = f"{_ONE}/tasks/<str:task_id>"
@@ -31,6 +31,11 @@ urlpatterns: list[URLPattern] = [
     path(f"{_TASK}/skip", acts.Skip.as_view(), name="task-skip"),
     path(f"{_TASK}/mark-success", acts.MarkSuccess.as_view(), name="task-mark-success"),
     path("task-definitions/<str:name>/try", types.TryTask.as_view(), name="task-try"),
+    path("targets", targets.Targets.as_view(), name="targets"),
+    path("targets/<str:target_id>", targets.Target.as_view(), name="target"),
+    path("targets/<str:target_id>/open", targets.Open.as_view(), name="target-open"),
+    path("targets/<str:target_id>/close", targets.Close.as_view(), name="target-close"),
+    path("targets/<str:target_id>/limits", targets.Limits.as_view(), name="target-limits"),
     path("task-types", types.TaskTypes.as_view(), name="task-types"),
     path("stats/overview", types.Overview.as_view(), name="stats-overview"),
     path("stats/flows/<str:flow_id>", types.FlowFigures.as_view(), name="stats-flow"),

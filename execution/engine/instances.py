@@ -155,7 +155,6 @@ class Instances:
             self._event(owned, turn=turn)
 
     def _event(self, owned: Owned, *events: Event, favoured: str = "", turn: str = "") -> None:
-        """Feed events and start what has become startable (`favoured`, `turn`: see `Steps.perform`)."""
         calls: list[PlannedCall] = []
         try:
             unit = self._steps.perform(owned, events, calls, favoured=favoured, turn=turn)

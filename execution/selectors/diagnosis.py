@@ -13,6 +13,7 @@ from execution.domain.states import InstanceStatus, TaskStatus
 from execution.models import Attempt, Instance, OperatorAction
 from execution.selectors.instances import OPEN_EXCEPTIONS
 from execution.selectors.tasks import InstanceDetail, TaskView
+from execution.selectors.waiting import Waiting, why_parked
 from execution.selectors.workers import alive_sessions
 from flows.domain.compiled import Kind
 from flows.domain.errands import kind_of
@@ -55,17 +56,6 @@ class Cause:
     exception_id: str
     at: datetime | None
     mends: Sequence[Mend]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """Why nothing seems to happen. `code` is stable; `needs_person` where nothing will without one."""
-
-    code: str
-    message: Message
-    until: datetime | None = None
-    task_ids: Sequence[str] = ()
-    needs_person: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,6 +256,9 @@ def _why_running(detail: InstanceDetail, now: datetime) -> Waiting:
         until, task_id = delayed[0]
         message = text("{task} failed and backs off until its next attempt.", task=task_id)
         return Waiting(code="backoff", message=message, until=until, task_ids=[each for _at, each in delayed])
+    parked = why_parked(detail.instance, now=now)
+    if parked is not None:
+        return parked
     if not alive_sessions(now=now):
         message = text("No worker is alive: start one with runcluster or runengine.")
         return Waiting(code="no_worker", message=message, needs_person=True)

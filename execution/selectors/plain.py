@@ -11,9 +11,11 @@ from disttask_project.i18n import translated
 from disttask_project.kernel.times import rfc3339
 from execution.models import Attempt, ExecutionLog, Instance
 from execution.selectors.compensation import CompensationPlan
-from execution.selectors.diagnosis import Cause, Waiting
+from execution.selectors.diagnosis import Cause
+from execution.selectors.targets import MOST_PARKED, TargetView
 from execution.selectors.tasks import InstanceDetail, TaskView, tags_of
 from execution.selectors.timeline import Segment
+from execution.selectors.waiting import Waiting
 
 
 def transaction(instance: Instance) -> dict[str, Any]:
@@ -175,6 +177,31 @@ def waiting(reason: Waiting) -> dict[str, Any]:
         "until": rfc3339(reason.until),
         "task_ids": list(reason.task_ids),
         "needs_person": reason.needs_person,
+    }
+
+
+def target(view: TargetView) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "type": view.type,
+        "address": view.address,
+        "state": view.state,
+        "since": rfc3339(view.since),
+        "until": rfc3339(view.until),
+        "forced": view.forced,
+        "forced_by": view.forced_by,
+        "reason": view.reason,
+        "calls": view.figures.calls,
+        "errors": view.figures.errors,
+        "error_rate": round(view.figures.error_rate, 4),
+        "p50_ms": view.figures.p50,
+        "p95_ms": view.figures.p95,
+        "parked": min(view.parked, MOST_PARKED),
+        "parked_is_more": view.parked_is_more,
+        "concurrency": view.concurrency,
+        "rate": view.rate,
+        "limits_from": view.limits_from,
+        "last_call_at": rfc3339(view.seen_at),
     }
 
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 from disttask_project.audit.models import AuditEntry
 from execution.domain.states import InstanceStatus, TaskStatus
 from execution.models import Attempt, ExecutionLog, Instance, OperatorAction
-from execution.selectors.diagnosis import Waiting, waiting_reason
+from execution.selectors.diagnosis import waiting_reason
 from execution.selectors.tasks import InstanceDetail, TaskView, instance_detail
+from execution.selectors.waiting import Waiting
 from execution.selectors.workers import alive_sessions
 from flows.domain.compiled import Kind
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from disttask_project.kernel.actor import system_actor
 from disttask_project.kernel.ids import new_id
 from execution.models import EngineSession, Instance
+from execution.target_models import Target, TargetShare
 from flows.models import Flow
 from flows.services import create_flow
 from tests.console.runs import DEFINITION, RunMaker
@@ -72,6 +73,21 @@ def paused(flow: Flow, instance_id: str = "") -> Instance:
     run = RunMaker(flow, instance_id or new_id())
     run.attempt("reserve")
     return run.end("paused", paused_from="running")
+
+
+def targets() -> None:
+    """One that fails, one under maintenance, one with limits."""
+    now = timezone.now()
+    window = [[now.timestamp() - 5, 400, 310, {"20": 300, "32": 100}]]
+    for target_id, more in {
+        "http:inventory.example:8080": {"state": "open", "open_until": now + timedelta(seconds=45), "opens": 2},
+        "rpc:PaymentService": {"forced": "open", "forced_by": "li.wei", "reason": "银行维护窗口"},
+        "db:orders": {"concurrency": 20, "rate": 12.5},
+    }.items():
+        Target.objects.create(id=target_id, seen_at=now, created_at=now, changed_at=now, acts=True, **more)
+    TargetShare.objects.create(
+        id="t|w", target_id="http:inventory.example:8080", owner="w", until=now, updated_at=now, window=window
+    )
 
 
 def worker(*, silent: bool = False, name: str = "host-a:4711") -> EngineSession:

@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 from disttask_project.kernel.actor import system_actor
 from execution.models import Instance
 from execution.services.start import start_instance
+from execution.target_models import Target
 from tests.console import factory
 from tests.console.browsing import browsing
 from tests.console.conftest import make_user
@@ -34,6 +35,7 @@ PAGES = (
     "/admin/flows/taskdefinition/",
     "/admin/audit/auditentry/",
     "/admin/execution/enginesession/",
+    "/admin/execution/target/",
     "/admin/access/apitoken/",
 )
 
@@ -78,6 +80,7 @@ def test_every_page_is_accessible_and_keeps_the_policy(live_server: object, loca
     make_user("li.wei", password=PASSWORD, is_superuser=True)
     flow = factory.make_flow()
     factory.worker()
+    factory.targets()
     factory.failed(flow, "failed-1")
     factory.running(flow, "running-1")
     with browsing(str(live_server), locale=locale, scheme=scheme) as window:
@@ -96,6 +99,7 @@ def test_every_page_is_accessible_and_keeps_the_policy(live_server: object, loca
 def test_a_phone_shows_every_page_without_scrolling_sideways(live_server: object) -> None:
     make_user("li.wei", password=PASSWORD, is_superuser=True)
     flow = factory.make_flow()
+    factory.targets()
     factory.failed(flow, "failed-1")
     factory.running(flow, "running-1")
     with browsing(str(live_server), width=390, height=844) as window:
@@ -121,6 +125,25 @@ def test_a_live_page_leaves_alone_what_somebody_is_using(live_server: object) ->
         page.wait_for_timeout(3_000)
         assert page.input_value("#deduct-skip-reason") == "写到一半"
         expect(page.locator("#s-head .dt-status").first).to_have_text("失败")
+
+
+def test_a_window_of_maintenance_is_opened_by_hand(live_server: object) -> None:
+    make_user("li.wei", password=PASSWORD, is_superuser=True)
+    factory.targets()
+    with browsing(str(live_server)) as window:
+        page = window.page
+        window.login("li.wei", PASSWORD)
+        window.go("/admin/execution/target/")
+        row = page.locator("tr", has_text="db:orders")
+        row.get_by_text("打开", exact=True).click()
+        row.get_by_label("截止时间").first.fill("2099-12-01T04:00")
+        row.get_by_label("原因").first.fill("维护")
+        row.get_by_role("button", name="停止调用").click()
+        expect(page.get_by_text("已停止向 db:orders 发起调用，相关任务暂停等待。")).to_be_visible()
+        expect(row).to_contain_text("由 li.wei 操作")
+        assert window.complaints == []
+    found = Target.objects.get(pk="db:orders")
+    assert (found.forced, found.forced_until is not None, found.reason) == ("open", True, "维护")
 
 
 def test_the_editor_marks_a_problem_and_jumps_to_it(live_server: object) -> None:

@@ -22,6 +22,7 @@ LISTS = {
     "/admin/execution/instance/?attention=1": 9,
     "/admin/execution/enginesession/": 6,
     "/admin/execution/localmessage/": 6,
+    "/admin/execution/target/": 8,
     "/admin/retries/exceptionrecord/": 7,
     "/admin/retries/exceptionrecord/?view=list": 6,
     "/admin/flows/flow/": 6,

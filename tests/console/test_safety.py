@@ -32,6 +32,7 @@ PAGES = (
     "/admin/flows/flow/new/",
     "/admin/execution/instance/start/?flow=demo-order",
     "/admin/execution/enginesession/",
+    "/admin/execution/target/",
     "/admin/audit/auditentry/",
     "/admin/access/apitoken/",
 )

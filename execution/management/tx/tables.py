@@ -15,8 +15,9 @@ from disttask_project.i18n import translated
 from disttask_project.kernel import json
 from execution.models import Instance
 from execution.selectors.compensation import CompensationPlan
-from execution.selectors.diagnosis import Cause, Waiting
+from execution.selectors.diagnosis import Cause
 from execution.selectors.tasks import InstanceDetail, TaskView
+from execution.selectors.waiting import Waiting
 
 STYLES = {
     "success": ("✔", "green"),

@@ -48,7 +48,7 @@ class TargetSql:
         ordered = sorted(reports, key=lambda each: each.target_id)
         targets = [[each.target_id, "closed", 0, "", "", "", False, 0, now, now] for each in ordered]
         shares = [_share(each.target_id, owner, window=each.window, now=now) for each in ordered]
-        with self._database.writing() as cursor:
+        with self._database.writing("targets") as cursor:
             cursor.upsert(TARGET, (*NEW_TARGET, "created_at"), ("seen_at",), targets, clean=True)
             cursor.upsert(SHARE, SHARE_COLUMNS, ("window", "updated_at"), shares, clean=True)
 
@@ -72,7 +72,7 @@ class TargetSql:
         return found
 
     def take(self, owner: str, ask: Ask, *, lease: timedelta, horizon: float, now: datetime) -> Granted:
-        with self._database.writing() as cursor:
+        with self._database.writing("permits") as cursor:
             at = cursor.dialect.time(now)
             locked = cursor.rows(LOCKED + cursor.dialect.for_update, [ask.target_id])
             if not locked:
@@ -102,7 +102,7 @@ class TargetSql:
 
     def change(self, target_id: str, rev: int, breaker: Breaker, *, acts: bool) -> bool:
         values = [*breaker_values(breaker), acts, rev + 1]
-        with self._database.writing() as cursor:
+        with self._database.writing("breaker") as cursor:
             changed = (*BREAKER_COLUMNS, "acts", "rev")
             return bool(cursor.update(TARGET, ("id", "rev"), changed, [[target_id, rev, *values]]))
 
@@ -113,7 +113,7 @@ class TargetSql:
             found = cursor.rows(LONGEST, [target_id, cursor.dialect.time(now), most])
         if not found:
             return 0
-        with self._database.writing() as cursor:
+        with self._database.writing("wake") as cursor:
             dialect = cursor.dialect
             until = {row[0]: dialect.read_time(row[1]) for row in found}
             # Under lock each row is looked at again: another driver, or a person, may have been faster.

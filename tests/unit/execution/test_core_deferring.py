@@ -16,7 +16,8 @@ SOON = START + timedelta(seconds=60)
 
 
 def defer(task_id: str = "a", **more: Any) -> Defer:
-    return Defer(**({"target": "http:bank:443", "task_id": task_id, "code": "limit", "until": SOON} | more))
+    usual: dict[str, Any] = {"target": "http:bank:443", "task_id": task_id, "code": "limit", "until": SOON}
+    return Defer(**(usual | more))
 
 
 def test_it_is_given_back_until_its_time_and_says_for_what() -> None:
