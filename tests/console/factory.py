@@ -79,11 +79,12 @@ def targets() -> None:
     """One that fails, one under maintenance, one with limits."""
     now = timezone.now()
     window = [[now.timestamp() - 5, 400, 310, {"20": 300, "32": 100}]]
-    for target_id, more in {
+    rows: dict[str, dict[str, Any]] = {
         "http:inventory.example:8080": {"state": "open", "open_until": now + timedelta(seconds=45), "opens": 2},
         "rpc:PaymentService": {"forced": "open", "forced_by": "li.wei", "reason": "银行维护窗口"},
         "db:orders": {"concurrency": 20, "rate": 12.5},
-    }.items():
+    }
+    for target_id, more in rows.items():
         Target.objects.create(id=target_id, seen_at=now, created_at=now, changed_at=now, acts=True, **more)
     TargetShare.objects.create(
         id="t|w", target_id="http:inventory.example:8080", owner="w", until=now, updated_at=now, window=window
