@@ -135,11 +135,11 @@ class _Reader:
             return Entry(key=key, value=defaults[key.section, key.name], source=f"{self.profile} profile's default")
         return Entry(key=key, value=key.default, source="default")
 
-    def _from_toml(self, key: Key, section: str) -> tuple[Any, str] | None:
+    def _from_toml(self, key: Key, section: str, *, entry: str = "") -> tuple[Any, str] | None:
         for file in self.files:
-            value = file.find(section, key.name)
+            value = file.find(section, key.name, entry=entry)
             if value is not None:
-                return value, f"{file.label} [{section}] {key.name}"
+                return value, f"{file.label} [{section}{entry and f'.{entry}'}] {key.name}"
         return None
 
     def _parsed(self, key: Key, raw: Any, source: str, name: str = "") -> Entry:
@@ -175,7 +175,7 @@ class _Reader:
 
     def _named_entry(self, table: str, name: str, key: Key) -> Entry:
         found = from_environment(key, variable_of(key, name), self.environ, self.faults) or self._from_toml(
-            key, f"{table}.{name}"
+            key, table, entry=name
         )
         if found:
             raw, source = found

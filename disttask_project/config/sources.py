@@ -38,9 +38,10 @@ class TomlFile:
     label: str
     content: Mapping[str, Any] = field(default_factory=dict)
 
-    def find(self, section: str, name: str) -> Any:
+    def find(self, section: str, name: str, *, entry: str = "") -> Any:
+        """`entry` is a name of the deployer's within the section; it may hold dots."""
         table: Any = self.content
-        for part in section.split("."):
+        for part in [*section.split("."), *([entry] if entry else [])]:
             table = table.get(part) if isinstance(table, dict) else None
         return table.get(name) if isinstance(table, dict) else None
 

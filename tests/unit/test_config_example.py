@@ -18,14 +18,16 @@ def test_it_documents_every_key() -> None:
 
 
 def test_its_lines_are_the_defaults_once_uncommented(tmp_path: Path) -> None:
-    uncommented = re.sub(r"(?m)^# (?=\[[a-z]+\.[a-z]+\.[A-Za-z]+\]$|[a-z_]+ = )", "", example_toml())
+    uncommented = re.sub(r"(?m)^# (?=\[[a-z]+\.[a-z]+\.\S+\]$|[a-z_]+ = )", "", example_toml())
     (tmp_path / "app.toml").write_text(uncommented, encoding="utf-8")
     config = read_configuration({"DISTTASK_CONFIG": "app.toml"}, tmp_path)
     assert config.faults == ()
     for key in KEYS:
         assert config[key.setting] == key.default
         assert config.entries[key.setting].source.startswith("app.toml")
+    assert config.tables["limits.targets"]["http:bank.example:443"]["rate"].source.startswith("app.toml")
     assert {table: list(named) for table, named in config.tables.items()} == {
+        "limits.targets": ["http:bank.example:443"],
         "db.connections": ["orders"],
         "http.tls": ["bank"],
         "rpc.services": ["PaymentService"],
