@@ -8,7 +8,7 @@ import disttask_project.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("execution", "0002_compensate_permission"),
+        ("execution", "0003_fewer_indexes"),
     ]
 
     operations = [
