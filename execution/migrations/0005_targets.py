@@ -8,7 +8,7 @@ import disttask_project.fields
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("execution", "0003_fewer_indexes"),
+        ("execution", "0004_try_task_permission"),
     ]
 
     operations = [
