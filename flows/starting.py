@@ -6,6 +6,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from django.db import connection
+
 from disttask_project.kernel.errors import Conflict, InvalidInput, NotFound, Problem
 from disttask_project.kernel.messages import text
 from flows.models import Flow, FlowVersion
@@ -58,7 +60,11 @@ class _Row(NamedTuple):
     number: int | None
 
 
-_COLUMNS: Final = ("id", "name", "is_active", "current_id", "current__number")
+# As SQL: making it anew by the ORM took a sixth of a start's time.
+_FLOW: Final = (
+    f"SELECT f.id, f.name, f.is_active, f.current_id, v.number FROM {Flow._meta.db_table} f "  # noqa: S608
+    f"LEFT JOIN {FlowVersion._meta.db_table} v ON v.id = f.current_id WHERE "
+)
 
 
 def _flow(ref: FlowRef) -> _Row:
@@ -66,14 +72,11 @@ def _flow(ref: FlowRef) -> _Row:
         message = text("Name the flow by flow_id or by flow_name, one of the two.")
         code = "required" if ref.flow_id is None else "conflicting"
         raise InvalidInput(message, problems=[Problem(loc=("flow_id",), code=code, message=message)])
-    rows = Flow.objects.values_list(*_COLUMNS)
-    if ref.flow_id is not None:
-        found = rows.filter(pk=ref.flow_id, deleted_at=None)
-        asked = ref.flow_id
-    else:
-        found = rows.filter(live_name=ref.flow_name)
-        asked = ref.flow_name or ""
-    flow = next(iter(found), None)
+    asked = ref.flow_name or "" if ref.flow_id is None else ref.flow_id
+    where = "f.live_name = %s" if ref.flow_id is None else "f.id = %s AND f.deleted_at IS NULL"
+    with connection.cursor() as cursor:
+        cursor.execute(_FLOW + where, [asked])
+        flow = cursor.fetchone()
     if flow is None:
         raise NotFound(text("There is no flow {name}.", name=asked[:255]), symbol="FLOW_NOT_FOUND")
     return _Row(*flow)

@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+import binascii
+from hmac import compare_digest
+from typing import Any, Final
 
+from django.contrib.auth.models import User
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from knox.auth import TokenAuthentication as KnoxTokenAuthentication
+from knox.crypto import hash_token
+from knox.settings import CONSTANTS
 from rest_framework.authentication import get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from disttask_project.access.models import ApiToken
+
 PREFIXES = (b"bearer", b"token")
+# What every request asks of its user; the rest is read when somebody wants it.
+_FLAGS: Final = frozenset({"is_active", "is_superuser", "is_staff"})
+_WANTED: Final = _FLAGS | {"id", "username"}
+# In the model's own order, by which `from_db` takes them.
+_USER: Final = tuple(field.attname for field in User._meta.concrete_fields if field.attname in _WANTED)
+# As SQL: made anew by the ORM it took a fifth of a start's time. `purge` clears expired tokens; here they are unseen.
+_HOLDER: Final = (
+    f"SELECT t.digest, {', '.join(f'u.{column}' for column in _USER)} FROM {ApiToken._meta.db_table} t "  # noqa: S608
+    f"JOIN {User._meta.db_table} u ON u.id = t.user_id "
+    "WHERE t.token_key = %s AND (t.expiry IS NULL OR t.expiry >= %s)"
+)
 
 
 class TokenAuthentication(KnoxTokenAuthentication):  # type: ignore[misc]
@@ -29,6 +48,25 @@ class TokenAuthentication(KnoxTokenAuthentication):  # type: ignore[misc]
     def authenticate_header(self, _request: Request) -> str:
         return 'Bearer realm="disttask"'
 
-    def _cleanup_token(self, auth_token: Any) -> bool:
-        # Knox would read, and delete, all of the user's tokens at each request; `purge` clears expired ones.
-        return auth_token.expiry is not None and auth_token.expiry < timezone.now()
+    def authenticate_credentials(self, token: bytes) -> tuple[User, ApiToken]:
+        """The user, and the token with no more of it than its digest and key. As Knox does it, in one plain query."""
+        written = token.decode("ascii")
+        key = written[: CONSTANTS.TOKEN_KEY_LENGTH]
+        if "\x00" in written:
+            raise AuthenticationFailed(_("Invalid token."))
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        with connection.cursor() as cursor:
+            cursor.execute(_HOLDER, [key, now])
+            rows = cursor.fetchall()
+        try:
+            digest = hash_token(written)
+        except (TypeError, binascii.Error):
+            raise AuthenticationFailed(_("Invalid token.")) from None
+        for known, *values in rows:
+            if compare_digest(digest, known):
+                read = [bool(value) if name in _FLAGS else value for name, value in zip(_USER, values, strict=True)]
+                user = User.from_db(DEFAULT_DB_ALIAS, _USER, read)
+                if not user.is_active:
+                    raise AuthenticationFailed(_("User inactive or deleted."))
+                return user, ApiToken.from_db(DEFAULT_DB_ALIAS, ["digest", "token_key"], [known, key])
+        raise AuthenticationFailed(_("Invalid token."))

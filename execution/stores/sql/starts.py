@@ -8,11 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
+from execution.engine.clock import DatabaseClock
 from execution.stores.base import NewAction, NewInstance, RecordRefused, StoreUnavailable
 from execution.stores.sql.database import Cursor, Database
 from execution.stores.sql.schema import ACTION, INSTANCE, TAG
 
 TRIES: Final = 5
+ONE_STATEMENT: Final = 200  # rows, whatever the store's limit of parameters
+CLOCK_FRESH: Final = 1.0  # seconds that a reading of the database's time is told on from
 DIGESTS: Final = f"SELECT id, digest FROM {INSTANCE.name} WHERE id IN ({{ids}})"  # noqa: S608
 BUMP: Final = (
     f"UPDATE {INSTANCE.name} SET inbox = inbox + 1, "  # noqa: S608
@@ -40,35 +43,60 @@ ACTION_COLUMNS: Final = tuple(column for column in ACTION.columns if column not 
 T = TypeVar("T")
 
 
+class StartClock:
+    """The database's time, read again once a second and told from this host's monotonic clock in between."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._clock: DatabaseClock | None = None
+        self._read_at = 0.0
+
+    def now(self) -> datetime:
+        moment = time.monotonic()
+        clock = self._clock
+        if clock is None or moment - self._read_at > CLOCK_FRESH:
+            clock = DatabaseClock()
+            clock.refresh(self._database.now)
+            self._clock, self._read_at = clock, moment
+        return clock.now()
+
+
 class StartSql:
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._clock = StartClock(database)
 
     def insert_instances(self, rows: Sequence[NewInstance]) -> Mapping[str, str]:
         ordered = sorted(rows, key=lambda row: row.id)
         if not ordered:
             return {}
-        now = self._database.now()
+        now = self._clock.now()
         return self._patiently(lambda: self._insert_new(ordered, now))
 
     def _insert_new(self, rows: Sequence[NewInstance], now: datetime) -> Mapping[str, str]:
-        """A twin that commits between the look and the insert makes the insert fail: look again."""
+        """Most ids are new, so none is looked for before an insert fails; a twin may be faster after a look too."""
         ids = [row.id for row in rows]
+        there: dict[str, str] = {}
         for _ in range(TRIES):
-            with self._database.reading() as cursor:
-                there = dict(cursor.rows_in(DIGESTS, ids))
             new = [row for row in rows if row.id not in there]
             try:
                 if new:
-                    with self._database.writing("start") as cursor:
-                        _insert(cursor, new, now)
+                    self._write(new, now)
             except RecordRefused:
                 with self._database.reading() as cursor:
-                    if len(cursor.rows_in(DIGESTS, ids)) == len(there):
-                        raise
+                    found = dict(cursor.rows_in(DIGESTS, ids))
+                if len(found) == len(there):
+                    raise
+                there = found
                 continue
             return there
         raise StoreUnavailable("other starters of the same ids were faster five times in a row")
+
+    def _write(self, rows: Sequence[NewInstance], now: datetime) -> None:
+        """What fits one statement needs no transaction around it."""
+        is_one = len(rows) <= ONE_STATEMENT and not any(row.tags for row in rows)
+        with self._database.statement("start") if is_one else self._database.writing("start") as cursor:
+            _insert(cursor, rows, now)
 
     def ask(self, action: NewAction, *, now: datetime) -> bool:
         return self._patiently(lambda: self._ask(action, now))
@@ -80,7 +108,7 @@ class StartSql:
                 at = cursor.dialect.time(now)
                 if not cursor.run(BUMP, [at, action.instance_id]):
                     raise LookupError(action.instance_id)
-                values = [_action_values(action, now)[column] for column in ACTION_COLUMNS]
+                values = list(map(_action_values(action, now).__getitem__, ACTION_COLUMNS))
                 cursor.insert(ACTION, ACTION_COLUMNS, [values])
         except RecordRefused:
             with self._database.reading() as cursor:
@@ -106,7 +134,7 @@ class StartSql:
 
 def _insert(cursor: Cursor, rows: Sequence[NewInstance], now: datetime) -> None:
     columns = INSTANCE.columns
-    values = [[_instance_values(row, now)[column] for column in columns] for row in rows]
+    values = [list(map(_instance_values(row, now).__getitem__, columns)) for row in rows]
     cursor.insert(INSTANCE, columns, values)
     tags = [[f"{row.id}:{key}", row.id, key, value] for row in rows for key, value in sorted(row.tags.items())]
     if tags:
