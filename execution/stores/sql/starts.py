@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from execution.engine.clock import DatabaseClock
 from execution.stores.base import NewAction, NewInstance, RecordRefused, StoreUnavailable
 from execution.stores.sql.database import Cursor, Database
 from execution.stores.sql.schema import ACTION, INSTANCE, TAG
@@ -48,17 +47,14 @@ class StartClock:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._clock: DatabaseClock | None = None
-        self._read_at = 0.0
+        self._read: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        moment = time.monotonic()
-        clock = self._clock
-        if clock is None or moment - self._read_at > CLOCK_FRESH:
-            clock = DatabaseClock()
-            clock.refresh(self._database.now)
-            self._clock, self._read_at = clock, moment
-        return clock.now()
+        asked = time.monotonic()
+        read = self._read
+        if read is None or asked - read[1] > CLOCK_FRESH:
+            read = self._read = (self._database.now(), asked)
+        return read[0] + timedelta(seconds=time.monotonic() - read[1])
 
 
 class StartSql:
