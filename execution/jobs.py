@@ -11,6 +11,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
@@ -19,6 +20,7 @@ from django.db import connections
 from django_q.models import Task
 from django_q.tasks import async_task
 
+from disttask_project.kernel.actor import system_actor
 from disttask_project.kernel.crashpoints import crash_point
 from disttask_project.kernel.ids import new_id
 from execution.engine.driver import Driver
@@ -26,6 +28,7 @@ from execution.engine.hosting import Host
 from execution.engine.loading import current_store, engine_settings, failure_port, new_executors, target_settings
 from execution.engine.processes import bind_family
 from execution.engine.sessions import CLUSTER_VARIABLE, PARENT_VARIABLE, CanaryStamp, DrainFlag, SessionSlots
+from execution.services.reconcile import reconcile_turn
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +111,30 @@ def canary(word: str) -> None:
             async_task("execution.jobs.canary", f"{token}:{number}:{hop}", q_options={"save": False})
     except Exception:
         log.exception("canary_failed")
+
+
+def reconcile() -> None:
+    """A turn of the reconciler, unless another host has just had one."""
+    try:
+        reconcile_turn(actor=system_actor("reconciler", source="engine"), every=engine_settings().reconcile_every / 2)
+    except Exception:
+        log.exception("reconcile_failed")
+    finally:
+        connections.close_all()
+
+
+def reconcile_beside(is_over: Callable[[], bool]) -> None:
+    """Turns without a queue, on a thread of their own, until it is over."""
+
+    def turns() -> None:
+        due = time.monotonic() + engine_settings().reconcile_every
+        while not is_over():
+            time.sleep(0.5)
+            if time.monotonic() >= due:
+                due = time.monotonic() + engine_settings().reconcile_every
+                reconcile()
+
+    threading.Thread(target=turns, name="reconciler", daemon=True).start()
 
 
 def run_driver(host: Host) -> None:
@@ -200,6 +227,9 @@ class WatchedQueue:
 
     def ring(self) -> None:
         enqueue_drive("due")
+
+    def reconcile(self) -> None:
+        async_task("execution.jobs.reconcile", q_options={"save": False})
 
     def send_canary(self, word: str) -> str:
         return str(async_task("execution.jobs.canary", word, q_options={"save": True}))

@@ -151,6 +151,8 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "reseal_secrets": pgettext_lazy("log", "resealed the secrets"),
     "try_task": pgettext_lazy("log", "tried a task type"),
     "tried_task": pgettext_lazy("log", "outcome of a try"),
+    "reconcile": pgettext_lazy("log", "rows brought together"),
+    "heal": pgettext_lazy("log", "rows brought together"),
 }
 
 OBJECTS: Final[Mapping[str, Any]] = {

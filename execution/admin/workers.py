@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from disttask_project.console.pages import ConsoleAdmin
 from execution.models import EngineSession
+from execution.selectors.drift import last_healed, reconciler
 from execution.selectors.workers import ALIVE_WITHIN
 
 MAX_ROWS = 200
@@ -22,7 +23,12 @@ class EngineSessionAdmin(ConsoleAdmin):
         now = timezone.now()
         sessions = list(EngineSession.objects.order_by("-heartbeat_at")[:MAX_ROWS])
         rows = [{"session": session, "state": _state(session, now - ALIVE_WITHIN)} for session in sessions]
-        context = {"rows": rows, "alive": sum(row["state"] in ("ready", "running", "draining") for row in rows)}
+        context: dict[str, Any] = {
+            "rows": rows,
+            "alive": sum(row["state"] in ("ready", "running", "draining") for row in rows),
+        }
+        walk = reconciler()
+        context |= {"reconciler": walk, "healed": last_healed(walk)}
         return self.page(request, "console/workers.html", context | (extra_context or {}))
 
     def change_view(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from execution.selectors import figures, targets
+from execution.selectors.drift import reconciled
 
 
 class EngineCollector(Collector):
@@ -35,6 +36,9 @@ class EngineCollector(Collector):
         yield from _targets(now)
         yield GaugeMetricFamily("disttask_drivers", "Drivers that are alive", value=figures.drivers(now=now))
         yield GaugeMetricFamily("disttask_calls_in_flight", "Calls under way", value=figures.in_flight(now=now))
+        looked, healed = reconciled()
+        yield CounterMetricFamily("disttask_reconciler_looked", "Instances the reconciler has looked at", value=looked)
+        yield CounterMetricFamily("disttask_reconciler_healed", "Disagreeing rows it has mended", value=healed)
 
 
 def _targets(now: datetime) -> Iterator[Metric]:

@@ -45,6 +45,7 @@ class EngineSettings:
     ring_every: float = 0.1
     canary_every: float = 10.0
     canary_within: float = 5.0
+    reconcile_every: float = 60.0  # a turn of the reconciler's slow walk, on one host at a time
 
     max_task_timeout: float = 600.0
     workers: int = 2

@@ -44,6 +44,9 @@ class Queue(Protocol):
 
     def ring(self) -> None: ...
 
+    def reconcile(self) -> None:
+        """Have a worker look for rows that disagree."""
+
     def send_canary(self, word: str) -> str:
         """Returns the message's id."""
 
@@ -136,6 +139,7 @@ class Supervisor:
         self._canary: Canary | None = None
         self._next_canary = 0.0
         self._next_bell = 0.0
+        self._next_turn = time.monotonic() + settings.reconcile_every
         self._outage_at: float | None = None
         self._canaries = 0
 
@@ -204,6 +208,9 @@ class Supervisor:
         try:
             if self._queue.needs_bell():
                 self._queue.ring()
+            if now >= self._next_turn:
+                self._next_turn = now + self._settings.reconcile_every
+                self._queue.reconcile()
         except Exception as error:
             self._note_outage(error)
 

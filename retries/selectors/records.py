@@ -12,6 +12,7 @@ from django.db.models import Count, Max, Min, Q, QuerySet
 from disttask_project.kernel.errors import NotFound
 from disttask_project.kernel.messages import text
 from disttask_project.paging import COUNT_LIMIT, Page, PageRequest, paginate
+from execution.services.reconcile import Record
 from retries.models import ExceptionRecord
 
 ORDERINGS: Final[Mapping[str, str]] = {"occurred_at": "occurred_at"}
@@ -139,3 +140,12 @@ def _is_countable(filters: ExceptionFilter) -> bool:
         bool(filters.fingerprint),
     ]
     return sum(narrowed_by) <= 1 and filters.handled is None and not filters.task_id
+
+
+def records_of(instance_ids: Sequence[str]) -> dict[str, list[Record]]:
+    """All records of these instances, for the reconciler."""
+    found: dict[str, list[Record]] = {}
+    rows = ExceptionRecord.objects.filter(instance_id__in=list(instance_ids))
+    for instance_id, task_id, run, state in rows.values_list("instance_id", "task_id", "run", "state"):
+        found.setdefault(instance_id, []).append(Record(task_id=task_id, run=run, state=state))
+    return found

@@ -20,7 +20,7 @@ LISTS = {
     "/admin/execution/instance/": 9,
     "/admin/execution/instance/?status=failed&period=24h": 9,
     "/admin/execution/instance/?attention=1": 9,
-    "/admin/execution/enginesession/": 6,
+    "/admin/execution/enginesession/": 7,
     "/admin/execution/localmessage/": 6,
     "/admin/execution/target/": 8,
     "/admin/retries/exceptionrecord/": 7,

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from execution.engine.hosting import Standalone
-from execution.jobs import run_driver
+from execution.jobs import reconcile_beside, run_driver
 
 
 class Command(BaseCommand):
@@ -22,4 +22,5 @@ class Command(BaseCommand):
 
         signal.signal(signal.SIGTERM, go)
         signal.signal(signal.SIGINT, go)
+        reconcile_beside(lambda: host.going)
         run_driver(host)

@@ -49,6 +49,10 @@ class FileQueue:
         self.answers = True
         self.recorded = True
         self.said: list[str] = []
+        self.turns = 0
+
+    def reconcile(self) -> None:
+        self.turns += 1
 
     def needs_bell(self) -> bool:
         return self.due
