@@ -79,7 +79,7 @@ class Rows:
 
     @property
     def is_held_undoing(self) -> bool:
-        return self.row["status"] == "compensating" and self.row["needs_attention"]
+        return bool(self.row["status"] == "compensating" and self.row["needs_attention"])
 
     @property
     def is_closed(self) -> bool:
