@@ -153,7 +153,7 @@ class Driver:
         ready = core.startable(held.state)
         if not ready or self.draining:
             return unit
-        if self.world.seed % 3 == 0 and not held.state.in_flight and self.world.fails(0.05):
+        if self.world.seed % 10 == 9 and not held.state.in_flight and self.world.fails(0.05):
             # Its target takes nothing for now: the row is given back, and no attempt is spent.
             until = self.world.now() + timedelta(seconds=self.world.rng.choice([0.1, 3.0]))
             return self._step(held, Defer(target="t", task_id=ready[0], code="limit", until=until), unit, calls)
