@@ -9,10 +9,18 @@ from typing import Any
 import pytest
 from django.db import connections
 
+from execution.executors import secrets
 from tests.contract.db_target import Target
 from tests.contract.listening import heard
+from tests.fakes.secrets import NoStore
 
 NAME = f"disttask_target_{os.getpid()}"
+
+
+@pytest.fixture(autouse=True)
+def _no_stored_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Executors are asked here without the engine's database."""
+    monkeypatch.setattr(secrets, "_STORED", NoStore())
 
 
 @pytest.fixture(scope="session")

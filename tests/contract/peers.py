@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 import sqlite3
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import grpc
 
@@ -21,18 +21,15 @@ from execution.executors.mq.executor import MqExecutor
 from execution.executors.noop import NoopExecutor
 from execution.executors.options import DbOptions, HttpOptions, MqOptions, RpcOptions
 from execution.executors.rpc.executor import RpcExecutor
+from execution.testing.peer import Given, Peer
 from tests.fakes.grpc_server import GrpcServer, payment_file
 from tests.fakes.http_server import HttpServer
 
 LOOPBACK = ("127.0.0.0/8",)
-Given = tuple[dict[str, Any], dict[str, Any]]  # config, input
 
 
-class Peer(ABC):
-    """`slow` outlasts any deadline; `failures` maps a code to its sort and to what brings it about."""
-
-    type: ClassVar[str]
-    failures: Mapping[str, tuple[Sort, Given]]
+class LoopbackPeer(Peer):
+    """Begins with `start`, and keeps its files in a folder of the test's."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -43,27 +40,10 @@ class Peer(ABC):
     def stop(self) -> None:
         return None
 
-    @abstractmethod
-    def executor(self) -> Executor: ...
 
-    @abstractmethod
-    def ok(self) -> Given: ...
-
-    @abstractmethod
-    def slow(self) -> tuple[Given, AbstractContextManager[None]]: ...
-
-    @abstractmethod
-    def keys(self) -> list[str]:
-        """The idempotency keys that reached the peer; empty where a type has no peer to reach."""
-
-    def telling(self, reference: str) -> Given | None:
-        """A call that sends a secret to a peer that echoes it."""
-        del reference
-        return None
-
-
-class HttpPeer(Peer):
+class HttpPeer(LoopbackPeer):
     type = "http"
+    shows_masks = True
 
     def start(self) -> None:
         self.server = HttpServer().__enter__()
@@ -100,6 +80,9 @@ class HttpPeer(Peer):
     def keys(self) -> list[str]:
         return [seen.headers.get("idempotency-key", "") for seen in self.server.seen]
 
+    def is_quiet(self) -> bool:
+        return self.server.open_connections == 0
+
     def telling(self, reference: str) -> Given:
         return {"url": self.server.url("/echo"), "headers": {"X-Pay": reference}, "query": {"q": reference}}, {}
 
@@ -111,8 +94,9 @@ class RequestsPeer(HttpPeer):
         return HttpExecutor(HttpOptions(client="requests", allow_networks=LOOPBACK))
 
 
-class RpcPeer(Peer):
+class RpcPeer(LoopbackPeer):
     type = "rpc"
+    shows_masks = True
 
     def start(self) -> None:
         self.server = GrpcServer(payment_file(), {"Deduct": self._deduct}).start()
@@ -175,8 +159,9 @@ class RpcPeer(Peer):
         return {**config, "metadata": {"X-Pay": reference}}, given
 
 
-class DbPeer(Peer):
+class DbPeer(LoopbackPeer):
     type = "db"
+    shows_masks = True
 
     def start(self) -> None:
         self.path = self.folder / "orders.sqlite3"
@@ -207,6 +192,9 @@ class DbPeer(Peer):
     def ok(self) -> Given:
         return {"operation": "insert", "table": "orders", "data": {"order_id": "o1", "amount": 100}}, {}
 
+    def other(self) -> Given:
+        return {"operation": "insert", "table": "orders", "data": {"order_id": "another"}}, {}
+
     def slow(self) -> tuple[Given, AbstractContextManager[None]]:
         return ({"operation": "insert", "table": "orders", "data": {"order_id": "o2"}}, {}), self._locked()
 
@@ -234,8 +222,9 @@ class DbPeer(Peer):
             connection.execute("ROLLBACK")
 
 
-class MqPeer(Peer):
+class MqPeer(LoopbackPeer):
     type = "mq"
+    slow_fails = False
 
     def start(self) -> None:
         self.failures = {"BAD_CONFIG": (Sort.REFUSED, ({"topic": "a topic"}, {}))}
@@ -258,8 +247,9 @@ class MqPeer(Peer):
         return {"topic": "payment.completed", "properties": {"auth": reference}}, {}
 
 
-class NoopPeer(Peer):
+class NoopPeer(LoopbackPeer):
     type = "noop"
+    reaches_target = False
 
     def start(self) -> None:
         self.failures = {"BAD_CONFIG": (Sort.REFUSED, ({"sleep_ms": -1}, {}))}
@@ -277,7 +267,7 @@ class NoopPeer(Peer):
         return []
 
 
-PEERS: Mapping[str, type[Peer]] = {
+PEERS: Mapping[str, type[LoopbackPeer]] = {
     **{peer.type: peer for peer in (HttpPeer, RpcPeer, DbPeer, MqPeer, NoopPeer)},
     "http-requests": RequestsPeer,
 }
