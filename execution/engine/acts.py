@@ -37,6 +37,12 @@ def take_up(change: Change, acts: Sequence[Act]) -> None:
     finish_waiting(change)
 
 
+def refuse_all(change: Change, acts: Sequence[Act], *, code: str, reason: str) -> None:
+    """Acts that stand open and cannot be done."""
+    for act in acts:
+        change.refuse(act, code, reason)
+
+
 def finish_waiting(change: Change) -> None:
     """Let a waiting cancel or pause take effect once nothing is in flight."""
     act = change.state.waiting_act
@@ -174,7 +180,9 @@ def _close_act(change: Change, act: Act) -> bool:
     state = change.state
     if state.status is not InstanceStatus.FAILED:
         raise Refused("NOT_FAILED", text("Only a failed instance can be closed; it is {status}.", status=state.status))
-    for task in state.tasks.values():
+    for task in list(state.tasks.values()):
+        if task.status in (TaskStatus.RETRYING, TaskStatus.UNKNOWN):  # it was parked unread, as it stood
+            change.set_task(task, TaskStatus.CANCELLED, "cancel", by=act.actor)
         if task.error is not None:
             failing.close_exception(change, task, by=act.actor)
     _close(change, act)

@@ -69,7 +69,10 @@ def step(state: InstanceState, event: Event, *, now: datetime, rng: random.Rando
         case Ended():
             if not attempts.end(change, event):
                 return Effects()
+            if state.plan.open:  # a driver that slept hears of an answer before its tick
+                closing.check_deadline(change)
         case Start():
+            closing.check_deadline(change)
             attempts.start(change, event)
         case Claimed():
             _claimed(change, event.open_attempts)
@@ -85,6 +88,7 @@ def step(state: InstanceState, event: Event, *, now: datetime, rng: random.Rando
         case Park():
             _give_up_open(change, event.open_attempts)
             closing.park(change, code=event.code, message=event.message)
+            acts.refuse_all(change, event.refuse, code=event.code, reason=event.message)
         case Defer():
             return _defer(change, event)
         case Abandon():

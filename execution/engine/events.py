@@ -57,12 +57,14 @@ class Park:
     """First event instead of `Claimed`: take the instance out of circulation until a person looks.
 
     `RECORD_REFUSED` when the database will not take what a step wrote; `UNLOADABLE` when its version cannot be
-    compiled. (`POISON` the core finds by itself, from the strikes.)
+    compiled. (`POISON` the core finds by itself, from the strikes.) Acts to `refuse` are those that cannot be done:
+    left open they would wake the instance again and again.
     """
 
     code: str
     message: str
     open_attempts: Sequence[AttemptRow] = ()
+    refuse: Sequence[Act] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

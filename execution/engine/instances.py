@@ -132,7 +132,7 @@ class Instances:
         self.owned.add(owned)
         if loaded.broken:
             message = text("It cannot be loaded: {reason}", reason=loaded.broken)
-            self._event(owned, Park(code="UNLOADABLE", message=message, open_attempts=loaded.open_attempts))
+            self._event(owned, Park(code="UNLOADABLE", message=message, refuse=acts))  # what is open stays so
             return
         events: list[Event] = [Claimed(open_attempts=loaded.open_attempts)]
         if acts:

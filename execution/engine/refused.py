@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 
 import structlog
 
@@ -11,6 +11,7 @@ from disttask_project.kernel.messages import text
 from execution.engine.events import Event, Park
 from execution.engine.leases import LeaseKeeper
 from execution.engine.owned import Owned
+from execution.engine.state import Act
 from execution.engine.sweeper import Sweeper
 from execution.stores.base import Claim, Loaded, Store
 
@@ -34,14 +35,17 @@ class RefusedRecords:
             log.error("park_refused", instance_id=owned.id)
             self._leases.forget(owned.id, owned.fence)
             return
-        self._sweeper.chore(lambda store: self._reload(store, claim))
+        self._sweeper.chore(lambda store: self._reload(store, claim, owned.fed))
 
-    def _reload(self, store: Store, claim: Claim) -> None:
-        """On the claim thread."""
+    def _reload(self, store: Store, claim: Claim, fed: Collection[str]) -> None:
+        """On the claim thread. Acts that were `fed` to the core may be what wrote the record: not a second time."""
+        asked = store.open_actions([claim.instance_id]).get(claim.instance_id, ())
+        acts = [act for act in asked if act.action_id in fed]
         for loaded in store.load([claim]):
-            self._loop.call_soon_threadsafe(self._again, claim, loaded)
+            self._loop.call_soon_threadsafe(self._again, claim, loaded, acts)
 
-    def _again(self, claim: Claim, loaded: Loaded) -> None:
+    def _again(self, claim: Claim, loaded: Loaded, acts: Sequence[Act]) -> None:
         message = text("The database refuses what this instance has to write; see the log of the engine.")
         owned = Owned(loaded.state, claim.fence, struck=False)
-        self._begin(owned, Park(code="RECORD_REFUSED", message=message, open_attempts=loaded.open_attempts))
+        park = Park(code="RECORD_REFUSED", message=message, open_attempts=loaded.open_attempts, refuse=acts)
+        self._begin(owned, park)

@@ -76,6 +76,29 @@ def test_an_instance_whose_version_is_broken_is_parked_and_others_run(bench: Ben
     assert Instance.objects.get(pk=bad).error["code"] == "UNLOADABLE"
 
 
+def test_an_act_on_what_nobody_can_read_is_refused_and_wakes_it_no_more(bench: Bench) -> None:
+    (bad,) = bench.insert(flow("bad", task("a")))
+    del bench.shelf.flows[Instance.objects.get(pk=bad).version_id]
+    bench.store.ask(action(bad, act="pause"), now=bench.store.now())
+    with drive(bench):
+        wait_for(lambda: OperatorAction.objects.filter(state="refused").exists() and done(bad, as_="failed"))
+        wait_for(lambda: Instance.objects.get(pk=bad).owner == "")
+    assert OperatorAction.objects.get().verdict["code"] == "UNLOADABLE"
+    assert Instance.objects.get(pk=bad).wake_at is None
+
+
+def test_what_nobody_could_read_keeps_its_open_attempts_for_who_can(bench: Bench) -> None:
+    (bad,) = bench.insert(flow("bad", task("a")))
+    (claim,) = bench.claim("dead", lease=EXPIRED)
+    (loaded,) = bench.store.load([claim])
+    bench.store.apply([bench.start(loaded.state, "a")])
+    del bench.shelf.flows[Instance.objects.get(pk=bad).version_id]
+    with drive(bench):
+        wait_for(lambda: done(bad, as_="failed"))
+    assert Attempt.objects.get().status == "started"
+    assert Task.objects.get().status == "running"
+
+
 def test_a_record_the_database_refuses_parks_its_instance_alone(bench: Bench, scripted: Scripted) -> None:
     scripted.answers = [Result(value={"x": float("nan")})]
     bad, good = bench.insert(flow("f", task("a", type_="scripted")), 2)

@@ -114,11 +114,12 @@ class Desk:
         self.state = self.rows.load()
         return self.step(Claimed(open_attempts=self.rows.open_attempts))
 
-    def park(self, code: str = "RECORD_REFUSED") -> Effects:
+    def park(self, code: str = "RECORD_REFUSED", *, refuse: Sequence[Act] = ()) -> Effects:
         self.rows.fence += 1
         self.calls.clear()
         self.state = self.rows.load()
-        return self.step(Park(code=code, message="the row was refused", open_attempts=self.rows.open_attempts))
+        event = Park(code=code, message="the row was refused", open_attempts=self.rows.open_attempts, refuse=refuse)
+        return self.step(event)
 
     def start(self, *task_ids: str) -> list[str]:
         """Start what may start (or only these); gives the ids whose calls left."""

@@ -178,6 +178,17 @@ def test_it_starts_nothing_after_an_input_that_fails_the_instance() -> None:
     assert desk.task_status("b") is TaskStatus.PENDING
 
 
+def test_nothing_starts_past_the_deadline_though_no_tick_has_told_of_it() -> None:
+    desk = Desk({"a": {}, "b": {"after": "a"}}, timeout_seconds=60)
+    desk.claim()
+    desk.start()
+    desk.clock.advance(61)  # a driver that slept hears of the answer first
+    desk.end("a")
+    assert desk.task_status("b") is TaskStatus.PENDING
+    assert desk.status() is FAILED
+    assert desk.rows.columns["error"]["code"] == "INSTANCE_TIMEOUT"
+
+
 def test_it_starts_nothing_after_the_deadline() -> None:
     desk = Desk({"a": {}, "b": {"after": "a"}}, timeout_seconds=60)
     desk.claim()

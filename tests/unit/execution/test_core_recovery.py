@@ -263,3 +263,13 @@ def test_it_looks_at_all_joins_again_after_a_claim() -> None:
     desk.end("a", OK)
     desk.claim(strikes=1)  # died before it could start b
     assert core.startable(desk.owned) == ["b"]
+
+
+def test_acts_that_cannot_be_done_are_refused_as_it_parks() -> None:
+    desk = Desk({"a": {}})
+    desk.claim()
+    asked = desk.make_act("retry")
+    desk.park(refuse=[asked])
+    verdict = desk.rows.verdicts[asked.action_id]
+    assert (verdict.done, verdict.code, verdict.message) == (False, "RECORD_REFUSED", "the row was refused")
+    assert desk.rows.wake_at is None
