@@ -65,7 +65,7 @@ class Change:
         task = self.state.tasks.get(task_id)
         if task is None:
             retry = self.state.flow.specs[task_id].retry
-            task = self.state.tasks[task_id] = TaskState(task_id=task_id, max_retry=retry.max_attempts)
+            task = self.state.tasks[task_id] = TaskState(task_id=task_id, max_retry=retry.most_retries)
         self.unit.tasks[task_id] = task
         self.touched = True
         return task
@@ -74,7 +74,7 @@ class Change:
         """An undo or a check begun anew: a run of its own, in which nothing has been tried yet."""
         spec = self.state.flow.specs[task_id]
         before = self.state.tasks.get(task_id)
-        task = TaskState(task_id=task_id, max_retry=spec.retry.max_attempts)
+        task = TaskState(task_id=task_id, max_retry=spec.retry.most_retries)
         if before is not None:
             task.attempt, task.run = before.attempt, before.run + 1
         self.state.tasks[task_id] = self.unit.tasks[task_id] = task

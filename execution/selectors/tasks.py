@@ -144,7 +144,7 @@ def _pending(instance_id: str, task: CompiledTask) -> TaskView:
         type=task.type,
         status=TaskStatus.PENDING,
         config=task.config.source,
-        max_retry=task.retry.max_attempts,
+        max_retry=task.retry.most_retries,
         depends_on=task.depends_on,
         optional=task.optional,
         has_undo=task.undo is not None,

@@ -94,6 +94,11 @@ class RetryPolicy:
     no_retry_on: tuple[str, ...] = ()
     budget_seconds: float | None = None
 
+    @property
+    def most_retries(self) -> int:
+        """What is shown as the limit: none where the policy never tries again."""
+        return 0 if self.strategy is Strategy.NO_RETRY else self.max_attempts
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputField:

@@ -189,6 +189,13 @@ def test_nothing_starts_past_the_deadline_though_no_tick_has_told_of_it() -> Non
     assert desk.rows.columns["error"]["code"] == "INSTANCE_TIMEOUT"
 
 
+def test_a_task_that_is_never_retried_shows_no_retries() -> None:
+    desk = Desk({"a": {"retry": NEVER}})
+    desk.claim()
+    desk.start()
+    assert desk.rows.tasks["a"].max_retry == 0
+
+
 def test_it_starts_nothing_after_the_deadline() -> None:
     desk = Desk({"a": {}, "b": {"after": "a"}}, timeout_seconds=60)
     desk.claim()
