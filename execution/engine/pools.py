@@ -6,6 +6,8 @@ import queue
 import threading
 from collections.abc import Callable
 
+from django.db import connections
+
 
 class DaemonPool:
     """Threads are made when they are needed, at most `most`; the standard library's pools join theirs at exit."""
@@ -35,7 +37,10 @@ class DaemonPool:
                 self._work.put(None)
 
     def _run(self) -> None:
-        while (work := self._work.get()) is not None:
-            work()
-            with self._lock:
-                self._idle += 1
+        try:
+            while (work := self._work.get()) is not None:
+                work()
+                with self._lock:
+                    self._idle += 1
+        finally:
+            connections.close_all()  # the thread's own, which its end would leave to the collector

@@ -50,10 +50,11 @@ class StartClock:
         self._read: tuple[datetime, float] | None = None
 
     def now(self) -> datetime:
-        asked = time.monotonic()
         read = self._read
-        if read is None or asked - read[1] > CLOCK_FRESH:
-            read = self._read = (self._database.now(), asked)
+        if read is None or time.monotonic() - read[1] > CLOCK_FRESH:
+            found = self._database.now()
+            # Counted from after the answer: told so, the time is never ahead, and a start is due at once.
+            read = self._read = (found, time.monotonic())
         return read[0] + timedelta(seconds=time.monotonic() - read[1])
 
 
