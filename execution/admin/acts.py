@@ -169,7 +169,7 @@ def task_offers(instance: Instance, task: RunTask, may: Callable[[str], bool]) -
     offers: Sequence[Offer] = (RETRY, RETRY_CHANGED, MARK_SUCCESS, SKIP)
     if task.row.kind == Kind.UNDO:
         offers = (RETRY_UNDO, RETRY_CHANGED, MARK_UNDONE, SKIP_UNDO)
-    elif instance.status == "compensating":
+    elif "compensating" in (instance.status, instance.paused_from):
         return []  # only its undo can be acted on
     elif task.status == "unknown":
         offers = (ASK_NOW, MARK_SUCCESS, SKIP)
@@ -179,6 +179,8 @@ def task_offers(instance: Instance, task: RunTask, may: Callable[[str], bool]) -
 def rerun_offer(instance: Instance, task: RunTask, may: Callable[[str], bool]) -> Offer | None:
     """ "Retry from here" at a task that has ended, while its instance is open and not being undone."""
     if instance.closed or instance.status not in ("failed", "paused", "running") or task.row.kind != Kind.FORWARD:
+        return None
+    if instance.paused_from == "compensating":
         return None
     ended = task.status in ("success", "skipped", "failed", "compensated", "cancelled")
     return RERUN if ended and task.row.error_type != "UnknownOutcome" and may(RERUN.permission) else None

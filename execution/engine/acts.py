@@ -106,8 +106,7 @@ def _cancel(change: Change, act: Act) -> bool:
 
 
 def _check_not_undone(change: Change) -> None:
-    state = change.state
-    if InstanceStatus.COMPENSATING in (state.status, state.paused_from):
+    if change.state.is_being_undone:
         raise Refused(
             "COMPENSATING",
             text("It is being undone; retry, skip or mark the undo that stands still, and it will end by itself."),

@@ -53,7 +53,7 @@ def retry(change: Change, act: Act) -> bool:
 def _all_to_retry(change: Change) -> list[TaskState]:
     """What has failed or waits: the undos while it is being undone, else the tasks. Checks go on by themselves."""
     state = change.state
-    if state.status is InstanceStatus.COMPENSATING:
+    if state.is_being_undone:
         stuck = (TaskStatus.FAILED, TaskStatus.RETRYING)
         return [
             task
@@ -254,7 +254,7 @@ def existing(change: Change, task_id: str, *, errands: bool = False) -> TaskStat
     """The task an act names, or the undo or check of one. Raises `Refused`."""
     state = change.state
     spec = state.flow.specs.get(task_id)
-    if spec is not None and spec.kind is Kind.FORWARD and state.status is InstanceStatus.COMPENSATING:
+    if spec is not None and spec.kind is Kind.FORWARD and state.is_being_undone:
         raise Refused("COMPENSATING", text("It is being undone; act on the undo of {task}.", task=task_id))
     if spec is not None and spec.kind is Kind.UNDO and (state.undo is None or spec.of not in state.undo.open):
         raise Refused("NOT_BEING_UNDONE", text("The task {task} is not being undone.", task=spec.of))

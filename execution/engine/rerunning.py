@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from disttask_project.kernel.messages import text
-from execution.domain.states import InstanceStatus, SkipReason, TaskStatus
+from execution.domain.states import SkipReason, TaskStatus
 from execution.domain.undoing import later_than
 from execution.engine import checking, failing, mending, undoing
 from execution.engine.change import Change
@@ -25,7 +25,7 @@ _STATED: Final = (SkipReason.OPERATOR, SkipReason.MARKED)  # what a person said 
 
 def rerun(change: Change, act: Act) -> bool:
     state = change.state
-    if state.status is InstanceStatus.COMPENSATING or state.paused_from == InstanceStatus.COMPENSATING:
+    if state.is_being_undone:
         raise Refused("COMPENSATING", text("It is being undone; wait until that has ended."))
     first = mending.existing(change, act.task_id)
     if first.status not in _BEGUN:

@@ -129,6 +129,11 @@ class InstanceState:
         return self.status is InstanceStatus.RUNNING and self.stop is None and self.waiting_act is None
 
     @property
+    def is_being_undone(self) -> bool:
+        """Also while a person has paused it in the middle."""
+        return InstanceStatus.COMPENSATING in (self.status, self.paused_from)
+
+    @property
     def may_run_errands(self) -> bool:
         """Whether undos and checks may begin: a check also while a failure lets nothing else start."""
         if self.waiting_act is not None:

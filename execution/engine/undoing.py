@@ -123,7 +123,7 @@ def _fresh_undo(change: Change, task_id: str) -> TaskState:
 
 def plan_of(state: InstanceState) -> UndoPlan | None:
     """The plan as the rows of the tasks tell it; None while nothing is being undone."""
-    if InstanceStatus.COMPENSATING not in (state.status, state.paused_from):
+    if not state.is_being_undone:
         return None
     open_ = [task.task_id for task in state.tasks.values() if task.status is TaskStatus.COMPENSATING]
     return undo_plan(state.flow, open_)

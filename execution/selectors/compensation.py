@@ -76,7 +76,7 @@ def plan(detail: InstanceDetail) -> CompensationPlan:
 
 
 def _open(state: InstanceState) -> list[str]:
-    if InstanceStatus.COMPENSATING in (state.status, state.paused_from):
+    if state.is_being_undone:
         return [
             task_id
             for task_id in state.flow.tasks

@@ -204,7 +204,8 @@ def _instance_cause(
 def _mends(instance: Instance, task_id: str, *, unknown: bool, can_undo: bool) -> list[Mend]:
     if instance.closed or InstanceStatus(instance.status).is_terminal:
         return []
-    if instance.status == InstanceStatus.COMPENSATING and kind_of(task_id) is not Kind.UNDO:
+    being_undone = InstanceStatus.COMPENSATING in (instance.status, instance.paused_from)
+    if being_undone and kind_of(task_id) is not Kind.UNDO:
         return []  # what failed is being undone: only an undo can be acted on
     again = text("Tries the same call again under the same idempotency key.")
     if unknown:
@@ -227,7 +228,7 @@ def _mends(instance: Instance, task_id: str, *, unknown: bool, can_undo: bool) -
             ),
             _mend("skip", task_id, "skip_task", text("Leaves the task out; the flow goes on without it.")),
         ]
-    if instance.status == InstanceStatus.COMPENSATING:
+    if being_undone:
         return mends
     if instance.status == InstanceStatus.FAILED:
         if can_undo:

@@ -242,6 +242,27 @@ def test_it_pauses_and_resumes_in_the_middle() -> None:
     assert desk.play() is COMPENSATED
 
 
+@pytest.mark.parametrize(("act", "task_id"), [("retry", "c"), ("skip", "c"), ("mark_success", "c"), ("rerun", "a")])
+def test_the_forward_task_is_left_alone_while_the_undo_is_paused(act: str, task_id: str) -> None:
+    desk = saga()
+    desk.play(c=NO, **{"b.undo": NO})
+    desk.act("pause")
+    verdict = desk.act(act, task_id)
+    assert verdict is not None
+    assert verdict.code == "COMPENSATING"
+    assert desk.task_status("c") is TaskStatus.FAILED
+
+
+def test_a_retry_of_all_while_the_undo_is_paused_retries_the_undos() -> None:
+    desk = saga()
+    desk.play(c=NO, **{"b.undo": NO})
+    desk.act("pause")
+    desk.act("retry")
+    assert desk.task_status("c") is TaskStatus.FAILED
+    desk.act("resume")
+    assert desk.play() is COMPENSATED
+
+
 def test_it_is_not_cancelled_while_it_is_undone() -> None:
     desk = saga()
     desk.play(c=NO, **{"b.undo": NO})
