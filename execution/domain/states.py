@@ -94,11 +94,11 @@ TASK_TRANSITIONS: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
     _T.FAILED: frozenset(
         {
             *(_T.RUNNING, _T.RETRYING, _T.PENDING, _T.UNKNOWN, _T.SKIPPED, _T.SUCCESS, _T.CANCELLED),
-            *(_T.COMPENSATING, _T.COMPENSATED),
+            _T.COMPENSATING,
         }
     ),
     # success, skipped, compensated -> pending: a person runs it again from here.
-    _T.SUCCESS: frozenset({_T.COMPENSATING, _T.COMPENSATED, _T.PENDING}),
+    _T.SUCCESS: frozenset({_T.COMPENSATING, _T.PENDING}),
     _T.SKIPPED: frozenset({_T.PENDING}),
     _T.CANCELLED: frozenset({_T.PENDING}),
     _T.WAITING: frozenset(),

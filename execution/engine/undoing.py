@@ -93,6 +93,7 @@ def begin(
     for task_id in chosen:
         task = change.task(task_id)
         undo = _fresh_undo(change, task_id)
+        change.set_task(task, TaskStatus.COMPENSATING, "compensate", by=by)
         if task_id in outside:
             change.set_task(undo, TaskStatus.SUCCESS, "mark_success", by=by)
             change.set_task(task, TaskStatus.COMPENSATED, "compensated", by=by)
@@ -100,7 +101,6 @@ def begin(
             continue
         if inputs and inputs.get(task_id):
             undo.override = {"input": inputs[task_id]}
-        change.set_task(task, TaskStatus.COMPENSATING, "compensate", by=by)
     for task in list(state.tasks.values()):
         if task.task_id in state.flow.tasks and task.status in (TaskStatus.RETRYING, TaskStatus.UNKNOWN):
             change.set_task(task, TaskStatus.CANCELLED, "cancel", by=by)

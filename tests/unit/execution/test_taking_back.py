@@ -8,7 +8,7 @@ import pytest
 
 from execution.domain.states import InstanceStatus, TaskStatus
 from execution.engine.state import Verdict
-from tests.fakes.compiled import MANUAL
+from tests.fakes.compiled import AUTO, MANUAL
 from tests.unit.execution.desk import LOST, NO, OK, Desk
 
 COMPENSATED, FAILED, SUCCESS = InstanceStatus.COMPENSATED, InstanceStatus.FAILED, InstanceStatus.SUCCESS
@@ -61,6 +61,17 @@ def test_what_was_undone_outside_is_taken_as_said() -> None:
     assert desk.play() is COMPENSATED
     assert desk.task_status("b") is TaskStatus.COMPENSATED
     assert ("b.undo", 1) not in desk.rows.attempts
+
+
+def test_what_waits_for_its_retry_may_be_undone_outside() -> None:
+    desk = Desk({"a": {"undo": {}, "retry": AUTO}})
+    desk.claim()
+    desk.start()
+    desk.end("a", LOST)
+    assert desk.task_status("a") is TaskStatus.RETRYING
+    assert told(desk.act("compensate", tasks=["a"], outside=["a"])) == ""
+    assert desk.play() is COMPENSATED
+    assert desk.task_status("a") is TaskStatus.COMPENSATED
 
 
 def test_the_input_of_an_undo_may_be_changed_beforehand() -> None:
