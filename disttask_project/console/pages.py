@@ -30,6 +30,12 @@ def tell_error(request: HttpRequest, error: DisttaskError) -> None:
     messages.error(request, " ".join(lines))
 
 
+def shown_problems(error: DisttaskError) -> list[dict[str, str]]:
+    """What a form shows beside what was typed: each problem with its place, else the refusal itself."""
+    problems = [{"where": ".".join(map(str, each.loc)), "text": translated(each.message)} for each in error.problems]
+    return problems or [{"where": "", "text": translated(error.message)}]
+
+
 class ConsoleAdmin(ThemeModelAdmin):
     """A model whose pages are ours. Rows are never written through forms of the admin: services do that."""
 

@@ -10,9 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from disttask_project.console.pages import ConsoleAdmin, actor_of
+from disttask_project.console.pages import ConsoleAdmin, actor_of, shown_problems
 from disttask_project.console.payloads import pretty
-from disttask_project.i18n import translated
 from disttask_project.kernel import json
 from disttask_project.kernel.errors import DisttaskError
 from execution.services.start import Started, start_instance
@@ -30,10 +29,7 @@ def start_view(page: ConsoleAdmin, request: HttpRequest) -> HttpResponse:
         try:
             started = _start(request, name)
         except DisttaskError as error:
-            problems = [
-                {"where": ".".join(map(str, each.loc)), "text": translated(each.message)} for each in error.problems
-            ]
-            problems = problems or [{"where": "", "text": translated(error.message)}]
+            problems = shown_problems(error)
         else:
             known = _("This start was made before; here is how it stands.")
             messages.success(request, _("Started.") if started.created else known)

@@ -7,9 +7,8 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 
-from disttask_project.console.pages import ConsoleAdmin, actor_of
+from disttask_project.console.pages import ConsoleAdmin, actor_of, shown_problems
 from disttask_project.console.payloads import pretty
-from disttask_project.i18n import translated
 from disttask_project.kernel import json
 from disttask_project.kernel.errors import DisttaskError, InvalidInput, Problem
 from disttask_project.kernel.messages import text
@@ -36,10 +35,7 @@ def try_view(page: ConsoleAdmin, request: HttpRequest, task_name: str) -> HttpRe
                 actor=actor_of(request),
             )
         except DisttaskError as error:
-            problems = [
-                {"where": ".".join(map(str, each.loc)), "text": translated(each.message)} for each in error.problems
-            ]
-            problems = problems or [{"where": "", "text": translated(error.message)}]
+            problems = shown_problems(error)
     context: dict[str, Any] = {
         "entry": entry,
         "config": request.POST.get("config") or pretty({}),

@@ -11,9 +11,8 @@ from django.urls import URLPattern, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from disttask_project.console.pages import ConsoleAdmin, actor_of, tell_error
+from disttask_project.console.pages import ConsoleAdmin, actor_of, shown_problems, tell_error
 from disttask_project.console.payloads import pretty
-from disttask_project.i18n import translated
 from disttask_project.kernel import json
 from disttask_project.kernel.errors import DisttaskError, InvalidInput, NotFound, Problem
 from flows import cataloguing
@@ -99,7 +98,7 @@ class TaskDefinitionAdmin(ConsoleAdmin):
                     document=_json_text(posted, "catalog"), actor=actor_of(request), dry_run=not confirmed
                 )
             except DisttaskError as error:
-                problems = _problems(error)
+                problems = shown_problems(error)
             else:
                 if confirmed:
                     changed = sum(each.outcome != "unchanged" for each in told)
@@ -121,7 +120,7 @@ class TaskDefinitionAdmin(ConsoleAdmin):
                 messages.success(request, _("The task type %(name)s is saved.") % {"name": saved})
                 return HttpResponseRedirect(reverse("admin:flows_taskdefinition_changelist"))
             except DisttaskError as error:
-                problems = _problems(error)
+                problems = shown_problems(error)
         context = {
             "row": row,
             "values": {key: request.POST.get(key, "") for key in TEXTS} if problems else _values(row),
@@ -163,16 +162,6 @@ def _values(row: TaskDefinition | None) -> dict[str, str]:
         "input_fields": pretty(row.input_fields),
         "example": pretty(row.example),
     }
-
-
-def _shown(problem: Problem) -> dict[str, str]:
-    return {"where": ".".join(map(str, problem.loc)), "text": translated(problem.message)}
-
-
-def _problems(error: DisttaskError) -> list[dict[str, str]]:
-    """What to show beside the form."""
-    shown = [_shown(problem) for problem in error.problems]
-    return shown or [{"where": "", "text": translated(error.message)}]
 
 
 def _posted_catalog(request: HttpRequest) -> str:
