@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -62,3 +63,19 @@ def store_vendor() -> str:
 def pytest_report_header() -> str:
     database = settings.DATABASES["default"]
     return f"store: {database['ENGINE'].rpartition('.')[2]} {database.get('HOST', '')}".rstrip()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests mostly wait: they begin first, spread over the processes, and what is quick fills in beside them.
+
+    Each process of xdist begins with an equal share of the order it is given, and takes from the others later.
+    """
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    quick = [item for item in items if not item.get_closest_marker("slow")]
+    share = -(-len(items) // processes)
+    ordered: list[pytest.Item] = []
+    for number in range(processes):
+        mine = slow[number::processes]
+        ordered += mine + [quick.pop(0) for _ in range(min(share - len(mine), len(quick)))]
+    items[:] = ordered + quick
