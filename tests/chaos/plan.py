@@ -43,6 +43,7 @@ FAULTS: Final = {
         Fault(id="F8", module="f08_wakeups", lease=5.0),
         Fault(id="F14", module="f14_rivals", lease=10.0),
         Fault(id="F16", module="f16_races", lease=10.0),
+        Fault(id="F17", module="f17_clocks", stores=SERVERS, lease=6.0),
         Fault(id="F18", module="f18_hostile", lease=10.0),
         Fault(id="F20", module="f20_full_disk", stores=("sqlite",), lease=5.0),
         Fault(id="F22", module="f22_poison", lease=6.0),

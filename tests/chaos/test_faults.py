@@ -11,6 +11,7 @@ import pytest
 from django.conf import settings
 
 from tests.chaos.counts import Count, count_of
+from tests.chaos.faults.f17_clocks import library
 from tests.chaos.faults.f24_upgrade import OLD
 from tests.chaos.plan import FAULTS
 from tests.chaos.servers import program
@@ -85,6 +86,18 @@ def test_a_server_that_dies_or_answers_no_commit_loses_nothing(fault: str, store
     if fault == "F5" and program(store) is None:
         pytest.skip(f"no {store} is installed here to be killed")
     assert_kept(fault)
+
+
+@pytest.mark.slow
+@pytest.mark.store
+@pytest.mark.timeout(300)
+def test_hosts_with_wrong_clocks_change_nothing(store_vendor: str) -> None:
+    if store_vendor == "sqlite":
+        pytest.skip("a file has one host, and its clock is the store's")
+    if library() is None:
+        assert not os.environ.get("DISTTASK_CI"), "libfaketime is missing (Debian: faketime)"
+        pytest.skip("libfaketime is not installed here (Debian: faketime)")
+    assert_kept("F17")
 
 
 @pytest.mark.slow

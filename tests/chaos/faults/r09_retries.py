@@ -37,7 +37,7 @@ def run(stage: Stage) -> list[Count]:
         ring.mood(down=True)
         refused = begin(count, flow_name="refused", prefix="refused")
         rest(ring, refused, within=120)
-        late = _late(refused)
+        late = lateness(refused)
         ring.mood(kill_when="applied", kill_in=2, kill_of=os.getpid(), kill_path="/dead", kill_again=True)
         counted = begin(count, flow_name="counted", prefix="counted")
         rest(ring, counted, within=180)
@@ -71,7 +71,7 @@ def run(stage: Stage) -> list[Count]:
     return [*rows, *summed("R9", "checks after refusals and deaths", kept, of=len(tried), store=stage.store)]
 
 
-def _late(ids: Sequence[str]) -> list[tuple[float, float]]:
+def lateness(ids: Sequence[str]) -> list[tuple[float, float]]:
     """(lateness, planned wait) in seconds of every retry, from the log: what was said, and when it began."""
     found = []
     rows = ExecutionLog.objects.filter(instance_id__in=ids, action__in=["retry", "start"]).exclude(task_id="")
