@@ -65,14 +65,21 @@ def pytest_report_header() -> str:
     return f"store: {database['ENGINE'].rpartition('.')[2]} {database.get('HOST', '')}".rstrip()
 
 
+def _uses_database(item: pytest.Item) -> bool:
+    asked = getattr(item, "fixturenames", ())
+    return item.get_closest_marker("django_db") is not None or "db" in asked or "transactional_db" in asked
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Slow tests mostly wait: they begin first, spread over the processes, and what is quick fills in beside them.
 
-    Each process of xdist begins with an equal share of the order it is given, and takes from the others later.
+    Each process of xdist begins with an equal share of the order it is given, and takes from the others later. Those
+    that use the test's own database stay where they are: what they flush is not there for those after them.
     """
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    slow = [item for item in items if item.get_closest_marker("slow")]
-    quick = [item for item in items if not item.get_closest_marker("slow")]
+    slow = [item for item in items if item.get_closest_marker("slow") and not _uses_database(item)]
+    known = set(map(id, slow))
+    quick = [item for item in items if id(item) not in known]
     share = -(-len(items) // processes)
     ordered: list[pytest.Item] = []
     for number in range(processes):

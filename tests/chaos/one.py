@@ -32,7 +32,10 @@ def main(argv: Sequence[str]) -> int:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="disttask-chaos-server-")))
             more = [stack.enter_context(server(store_of(url), folder / "server"))]
             url = more[0].url
-        made = stack.enter_context(stage(url=url, seed=options.seed, quick=options.quick, lease=faults[0].lease))
+        first = faults[0]
+        made = stack.enter_context(
+            stage(url=url, seed=options.seed, quick=options.quick, lease=first.lease, more=first.environment)
+        )
         counts = []
         for number, fault in enumerate(faults):
             if number:

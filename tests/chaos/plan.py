@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Final
 
@@ -12,6 +12,8 @@ from tests.chaos.stage import DEFAULT_LEASE
 
 STORES: Final = ("sqlite", "mariadb", "postgres")
 SERVERS: Final = ("mariadb", "postgres")
+# Where all calls of a target are made to fail, an open breaker would only make the run wait for its probes.
+NO_BREAKER: Final = {"DISTTASK_BREAKER_ENABLED": "false"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,7 @@ class Fault:
     stores: Sequence[str] = STORES
     lease: float = 2.0
     own_server: bool = False  # it is killed, frozen, starved: `run` gets a server of its own
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def run(self) -> Callable[..., list[Count]]:
@@ -43,13 +46,13 @@ FAULTS: Final = {
         Fault(id="F8", module="f08_wakeups", lease=5.0),
         Fault(id="F14", module="f14_rivals", lease=10.0),
         Fault(id="F16", module="f16_races", lease=10.0),
-        Fault(id="F17", module="f17_clocks", stores=SERVERS, lease=6.0),
+        Fault(id="F17", module="f17_clocks", stores=SERVERS, lease=6.0, environment=NO_BREAKER),
         Fault(id="F18", module="f18_hostile", lease=10.0),
         Fault(id="F20", module="f20_full_disk", stores=("sqlite",), lease=5.0),
         Fault(id="F22", module="f22_poison", lease=6.0),
         Fault(id="F23", module="f23_herd", lease=10.0),
         Fault(id="F24", module="f24_upgrade", lease=10.0),
-        Fault(id="R9", module="r09_retries", lease=6.0),
+        Fault(id="R9", module="r09_retries", lease=6.0, environment=NO_BREAKER),
         Fault(id="R6", module="r06_recovery", lease=DEFAULT_LEASE),
     )
 }

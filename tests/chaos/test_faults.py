@@ -108,8 +108,9 @@ def test_a_frozen_engine_writes_nothing_when_it_wakes() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_poison_is_parked_and_attempts_are_counted_across_deaths() -> None:
-    assert_kept("F22", "R9")
+@pytest.mark.parametrize("fault", ["F22", "R9"])
+def test_poison_is_parked_and_attempts_are_counted_across_deaths(fault: str) -> None:
+    assert_kept(fault)
 
 
 @pytest.mark.slow
