@@ -149,6 +149,8 @@ class Journal:
                 if in_doubt:
                     left = self._read_back(left)
                     in_doubt = False
+                    # Perhaps nothing is left to write, now or ever: who holds nothing must claim again.
+                    self.healthy = True
                     continue
                 lost = self._store.apply([entry.unit for entry in left])
             except StoreUnavailable as error:
