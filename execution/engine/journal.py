@@ -149,8 +149,6 @@ class Journal:
                 if in_doubt:
                     left = self._read_back(left)
                     in_doubt = False
-                    # Perhaps nothing is left to write, now or ever: who holds nothing must claim again.
-                    self.healthy = True
                     continue
                 lost = self._store.apply([entry.unit for entry in left])
             except StoreUnavailable as error:
@@ -181,6 +179,8 @@ class Journal:
             done.append(entry)
             fates[unit.instance_id] = Fate.COMMITTED if position == (unit.fence, unit.rev) else Fate.LOST
         log.warning("commit_read_back", committed=len(done), again=len(again))
+        # Perhaps nothing is left to write, now or ever: who holds nothing must claim again.
+        self.healthy = True
         self._settle(done, fates, Fate.LOST)
         return again
 

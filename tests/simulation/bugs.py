@@ -1,13 +1,12 @@
 """Faults of our own, planted to show that the checker sees them.
 
-Those of store and driver are switches in them (`World(bugs=...)`); those of the core replace one of its functions
-while a seed runs.
+Those of the store are switches in it (`World(bugs=...)`); those of the engine replace its functions while a seed runs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -17,9 +16,14 @@ from execution.domain import planner
 from execution.domain.planner import Counts, Decision, Join
 from execution.domain.states import InstanceStatus, TaskStatus
 from execution.domain.undoing import UndoPlan
-from execution.engine import attempts, core, failing, keys, recording, undoing
+from execution.engine import attempts, closing, core, failing, keys, recording, undoing
 from execution.engine.change import Change
-from execution.engine.state import Act, InstanceState, TaskState
+from execution.engine.events import Acts
+from execution.engine.instances import Instances
+from execution.engine.journal import Entry, Fate, Journal
+from execution.engine.owned import Owned
+from execution.engine.state import Act, InstanceState, PlannedCall, TaskState, Unit
+from execution.engine.sweeper import Sweeper
 
 SWITCHES: Final = (
     "no_fence_guard",
@@ -27,8 +31,7 @@ SWITCHES: Final = (
     "leases_never_end",
     "strikes_not_counted",
     "release_forgets_inbox",
-    "call_before_commit",
-    "lost_answer_means_committed",
+    "fence_stays_at_claim",
 )
 
 
@@ -45,7 +48,11 @@ def _undo_key_of_every_attempt(state: InstanceState, spec: Any, task: TaskState)
 
 
 def _all_undone_at_once(plan: UndoPlan) -> list[str]:
-    return list(plan.open)
+    return sorted(plan.open)
+
+
+def _first_undone_first(plan: UndoPlan) -> list[str]:
+    return [task_id for task_id in plan.flow.tasks if task_id in plan.open][:1]
 
 
 def _unknown_is_not_undone(task: TaskState) -> bool:
@@ -77,6 +84,49 @@ def _unknown_is_success(change: Change, task: TaskState, failure: Any, **rest: A
     _record_failure(change, task, replace(failure, sort="refused_now"), **rest)
 
 
+def _every_act_again(self: Instances, owned: Owned, acts: Sequence[Act], inbox: int) -> None:
+    if acts:
+        self._event(owned, Acts(acts=acts, inbox=inbox))
+
+
+def _inbox_is_old(self: Sweeper) -> None:
+    self._clock.refresh(self._store.now)
+    watched = self._sink.watched()
+    self._sink.asked(dict(self._store.inboxes(watched)), self._store.open_actions(watched))
+    self._swept = 0.0
+
+
+def _calls_first(self: Instances, owned: Owned, unit: Unit | None, calls: list[PlannedCall]) -> None:
+    for call in calls:
+        self._leave(owned, call)
+    _commit(self, owned, unit, [])
+
+
+def _found_committed(self: Journal, group: Sequence[Entry]) -> list[Entry]:
+    self._settle(group, {}, Fate.COMMITTED)
+    return []
+
+
+def _still_unhealthy(self: Journal, group: Sequence[Entry]) -> list[Entry]:
+    """A fault that was ours: with nothing left to write, the driver never claimed again."""
+    left = _read_back(self, group)
+    self.healthy = False
+    return left
+
+
+def _no_deadline(_change: Change) -> None:
+    return
+
+
+def _open_attempts_forgotten(change: Change, _open_attempts: Sequence[Any]) -> None:
+    """Whoever takes over begins again what may be under way."""
+    for task in [each for each in change.state.tasks.values() if each.status is TaskStatus.RUNNING]:
+        change.task(task.task_id)
+        task.status = TaskStatus.PENDING
+
+
+_commit = Instances._commit
+_read_back = Journal._read_back
 _decide = planner.decide
 _forward_key = keys.forward_key
 _errand_key = keys.errand_key
@@ -86,19 +136,29 @@ _log = Change.log
 _verdict = Change._decide
 _record_failure = recording.record_failure
 
-CORE: Final[Mapping[str, tuple[Any, str, Callable[..., Any]]]] = {
-    "join_of_all_is_any": (planner, "decide", _join_of_all_is_any),
-    "key_of_every_attempt": (attempts, "forward_key", _key_of_every_attempt),
-    "undo_key_of_every_attempt": (attempts, "errand_key", _undo_key_of_every_attempt),
-    "all_undone_at_once": (UndoPlan, "ready", _all_undone_at_once),
-    "unknown_is_not_undone": (undoing, "may_have_effect", _unknown_is_not_undone),
-    "retry_that_spends_nothing": (failing, "_retry_later", _retry_that_spends_nothing),
-    "pending_never_wakes": (core, "next_wake", _pending_never_wakes),
-    "log_with_gaps": (Change, "log", _log_with_gaps),
-    "acts_decided_twice": (Change, "_decide", _decided_twice),
-    "lost_answer_is_a_refusal": (attempts, "record_failure", _unknown_is_success),
+ENGINE: Final[Mapping[str, Sequence[tuple[Any, str, Callable[..., Any]]]]] = {
+    "join_of_all_is_any": [(planner, "decide", _join_of_all_is_any)],
+    "key_of_every_attempt": [(attempts, "forward_key", _key_of_every_attempt)],
+    "undo_key_of_every_attempt": [(attempts, "errand_key", _undo_key_of_every_attempt)],
+    "all_undone_at_once": [(UndoPlan, "ready", _all_undone_at_once)],
+    "undo_order_reversed": [(UndoPlan, "ready", _first_undone_first)],
+    "unknown_is_not_undone": [(undoing, "may_have_effect", _unknown_is_not_undone)],
+    "retry_that_spends_nothing": [(failing, "_retry_later", _retry_that_spends_nothing)],
+    "pending_never_wakes": [(core, "next_wake", _pending_never_wakes)],
+    "log_with_gaps": [(Change, "log", _log_with_gaps)],
+    "acts_decided_twice": [
+        (Change, "_decide", _decided_twice),
+        (Instances, "_feed", _every_act_again),
+        (Sweeper, "_sweep", _inbox_is_old),
+    ],
+    "lost_answer_is_a_refusal": [(attempts, "record_failure", _unknown_is_success)],
+    "deadline_forgotten": [(closing, "check_deadline", _no_deadline)],
+    "open_attempts_forgotten": [(core, "_give_up_open", _open_attempts_forgotten)],
+    "call_before_commit": [(Instances, "_commit", _calls_first)],
+    "lost_answer_means_committed": [(Journal, "_read_back", _found_committed)],
+    "unhealthy_after_a_lost_answer": [(Journal, "_read_back", _still_unhealthy)],
 }
-ALL: Final = (*SWITCHES, *CORE)
+ALL: Final = (*SWITCHES, *ENGINE)
 
 
 @contextmanager
@@ -107,6 +167,7 @@ def planted(name: str) -> Iterator[frozenset[str]]:
     if name in SWITCHES:
         yield frozenset({name})
         return
-    owner, attribute, faulty = CORE[name]
-    with mock.patch.object(owner, attribute, faulty):
+    with ExitStack() as stack:
+        for owner, attribute, faulty in ENGINE[name]:
+            stack.enter_context(mock.patch.object(owner, attribute, faulty))
         yield frozenset()

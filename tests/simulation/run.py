@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import traceback
 
+from tests.simulation.installed import LOOK, Log, virtual_engine
+from tests.simulation.machine import Threads
 from tests.simulation.world import World
 
 
@@ -14,8 +16,15 @@ class Broken(AssertionError):
 def run_seed(seed: int, *, bugs: frozenset[str] = frozenset()) -> World:
     """Play a seed to its end; raises `Broken`, whatever it was that broke."""
     world = World(seed, bugs=bugs)
+    Threads.machine = world.machine
+    Log.notes = lambda event, values: world.note(world.machine.process.name, event, values)
     try:
-        world.run()
+        with virtual_engine(world.rng, look=1.0 if world.is_limited else LOOK):
+            try:
+                world.run()
+            finally:
+                Log.notes = None
+                world.end()
     except Exception as error:
         lines = [f"seed {seed}: {error!r}", *(_line(words) for words in world.trace)]
         lines += traceback.format_exception(error)

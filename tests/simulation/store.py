@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from execution.engine.core import SUSPECT
 from execution.engine.state import Act, AttemptRow, InstanceState, Unit
 from execution.stores.base import Claim, Loaded, RecordRefused
 from flows.domain.compiled import CompiledFlow
 from tests.fakes.rows import MemoryRows
 from tests.simulation.history import Violation
+from tests.simulation.shared_targets import MemoryTargets
 
 Refuses = str  # a text in an attempt's response that the database will not take
 
@@ -25,6 +27,15 @@ class Row(MemoryRows):
     def is_held(self, now: datetime) -> bool:
         return bool(self.owner) and self.lease_until is not None and self.lease_until > now
 
+    def unread(self, reason: str) -> Loaded:
+        """As a process sees it that has not got its version."""
+        flow, self.flow = self.flow, CompiledFlow(name="", tasks={}, dependents={})
+        tasks, self.tasks = self.tasks, {}
+        try:
+            return Loaded(state=self.load(), open_attempts=self.open_attempts, broken=reason)
+        finally:
+            self.flow, self.tasks = flow, tasks
+
 
 @dataclass(slots=True)
 class Action:
@@ -33,7 +44,7 @@ class Action:
     state: str = "asked"
 
 
-@dataclass(slots=True)
+@dataclass
 class MemoryStore:
     """`bugs` plants faults of our own, to show that they are seen."""
 
@@ -43,6 +54,10 @@ class MemoryStore:
     stale: list[AttemptRow] = field(default_factory=list)
     owners: dict[tuple[str, int], str] = field(default_factory=dict)  # the monitor: who was given which fence
     current: dict[str, str] = field(default_factory=dict)  # and who was the last
+    claims: int = 0
+
+    def __post_init__(self) -> None:
+        self.targets = MemoryTargets(lambda: [row for row in self.rows.values() if row.parked and not row.owner])
 
     def insert(self, instance_id: str, flow: CompiledFlow, *, deadline: float | None, now: datetime) -> None:
         deadline_at = None if deadline is None else now + timedelta(seconds=deadline)
@@ -50,25 +65,22 @@ class MemoryStore:
 
     def claim(self, owner: str, *, limit: int, struck_limit: int, lease: timedelta, now: datetime) -> Sequence[Claim]:
         due = [row for row in self.rows.values() if self._is_due(row, now)]
-        due.sort(key=lambda row: row.wake_at or now)
+        due.sort(key=lambda row: (row.wake_at or now, row.id))
         claims: list[Claim] = []
-        for row in due:
-            ran_out = bool(row.owner)
-            if ran_out or row.columns["strikes"]:
-                if struck_limit <= 0:
-                    continue
-                struck_limit -= 1
-            if len(claims) == limit:
-                break
+        for row in _lane(due, struck_limit)[:limit]:
             if row.is_held(now):
                 raise Violation(f"{row.id} claimed by {owner} under the live lease of {row.owner}")
-            if ran_out and "strikes_not_counted" not in self.bugs:
+            if row.owner and "strikes_not_counted" not in self.bugs:
                 row.columns["strikes"] += 1
             row.owner, row.lease_until = owner, now + lease
             row.wake_at = row.lease_until
             self._next_fence(row, owner)
             claims.append(Claim(instance_id=row.id, fence=row.fence, strikes=row.columns["strikes"]))
+        self.claims += len(claims)
         return claims
+
+    def has_due(self, now: datetime) -> bool:
+        return any(self._is_due(row, now) for row in self.rows.values())
 
     def _is_due(self, row: Row, now: datetime) -> bool:
         if "live_leases_ignored" in self.bugs and row.owner:
@@ -78,14 +90,16 @@ class MemoryStore:
         return row.wake_at is not None and row.wake_at <= now
 
     def _next_fence(self, row: Row, owner: str) -> None:
-        row.fence += 1
+        row.fence += "fence_stays_at_claim" not in self.bugs or row.fence == 0
         if (row.id, row.fence) in self.owners:
             raise Violation(f"{row.id} fence {row.fence} given twice")
         self.owners[row.id, row.fence] = owner
         self.current[row.id] = owner
 
-    def load(self, claims: Sequence[Claim]) -> Sequence[Loaded]:
+    def load(self, claims: Sequence[Claim], *, lacks_version: bool = False) -> Sequence[Loaded]:
         kept = [self.rows[claim.instance_id] for claim in claims if self.rows[claim.instance_id].fence == claim.fence]
+        if lacks_version:
+            return [row.unread("its version is gone") for row in kept]
         return [Loaded(state=row.load(), open_attempts=row.open_attempts) for row in kept]
 
     def renew(self, owner: str, fences: Mapping[str, int], *, lease: timedelta, now: datetime) -> set[str]:
@@ -185,3 +199,11 @@ class Hold:
 
 def _holds(unit: Unit, refuses: Refuses) -> bool:
     return bool(refuses) and any(row.response == refuses for row in unit.attempts.values())
+
+
+def _lane(due: Sequence[Row], struck_limit: int) -> list[Row]:
+    """As many as may be taken of those that struck, then the others; one that its next strike would park goes alone."""
+    strikes = {row.id: row.columns["strikes"] + bool(row.owner) for row in due}
+    struck = [row for row in due if strikes[row.id]][: max(0, struck_limit)]
+    suspect = next((row for row in struck if strikes[row.id] >= SUSPECT), None)
+    return (struck if suspect is None else [suspect]) + [row for row in due if not strikes[row.id]]

@@ -1,4 +1,4 @@
-"""Seeded runs of core, journal and leases with everything going wrong around them; and the proof that they can fail."""
+"""Seeded runs of the engine itself with everything going wrong around it; and the proof that they can fail."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ import pytest
 from tests.simulation.bugs import ALL, planted
 from tests.simulation.run import Broken, run_seed
 
-SEEDS = 500
-CHUNK = 25
+SEEDS = 10_000
+CHUNK = 250
 SEEDS_TO_SEE_A_BUG = 400
+# Seeds beyond those that once broke. A fault of ours that any seed found stays planted in `bugs`, to be found again.
+BROKE_ONCE: tuple[int, ...] = ()
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
 def test_it_keeps_its_promises(first: int) -> None:
     for seed in range(first, first + CHUNK):
+        run_seed(seed)
+
+
+def test_it_keeps_what_it_once_broke() -> None:
+    for seed in BROKE_ONCE:
         run_seed(seed)
 
 
@@ -36,5 +43,5 @@ def test_it_plays_a_seed_the_same_way_twice() -> None:
 
 
 def test_it_names_the_seed_of_a_violation() -> None:
-    with planted("call_before_commit") as switches, pytest.raises(Broken, match=r"seed 3: [\s\S]*again: python -m"):
-        run_seed(3, bugs=switches)
+    with planted("call_before_commit") as switches, pytest.raises(Broken, match=r"seed 0: [\s\S]*again: python -m"):
+        run_seed(0, bugs=switches)

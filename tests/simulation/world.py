@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-import heapq
 import random
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from execution.domain.breaker import BreakerPolicy
 from execution.domain.outcome import Outcome, Result
+from execution.domain.states import InstanceStatus
 from execution.engine import core
 from execution.engine.events import Acts, Claimed
-from execution.engine.state import Act
-from flows.domain.compiled import CompiledFlow, Jitter, OnFailure, OnUnknown, RetryPolicy, Scope, Strategy
+from execution.engine.state import Act, InstanceState
+from execution.engine.target_settings import TargetSettings
+from execution.executors.base import Call
 from retries.port import RetryPort
 from tests.fakes.clock import START
-from tests.fakes.compiled import ASKED, make_flow
-from tests.simulation.driver import Driver
+from tests.simulation.driver import Engine
+from tests.simulation.flows import random_flow
 from tests.simulation.history import Violation, check_rows
+from tests.simulation.machine import Machine, Process
 from tests.simulation.store import MemoryStore
-from tests.simulation.target import REFUSED_BY_STORE, Target
+from tests.simulation.target import REFUSED_BY_STORE, UNSENT, Target
 
-TROUBLE_SECONDS = 40.0  # faults and operators come within these
+TROUBLE_SECONDS = 24.0  # faults and operators come within these
 PATIENCE_SECONDS = 4000.0  # by then everything must have come to rest
+MOST_STEPS = 60_000  # most worlds need a thousand
 TRACE_LENGTH = 400
+NEVER = 1e6
+ACTS_ON_TASKS = ("retry", "retry", "rerun", "skip", "mark_success")
+# Some worlds share out the calls to their targets, and break the circuit early.
+LIMITED = TargetSettings(
+    policy=BreakerPolicy(min_calls=4, window=10.0, open_seconds=3.0, open_most=10.0, ramp=3.0),
+    limits={"noop:t": (2, 0.0), "plain:t": (0, 2.0)},
+)
 
 
 class World:
@@ -32,15 +43,16 @@ class World:
         self.seed = seed
         self.rng = random.Random(seed)
         self.bugs = bugs
-        self.time = 0.0
+        self.machine = Machine(self.kill)
         self.trace: deque[tuple[Any, ...]] = deque(maxlen=TRACE_LENGTH)
         self.port = RetryPort()
         self.steps = 0
-        self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
-        self._count = 0
-        self._drivers: list[Driver] = []
+        self._holds = 0
+        self._engines: list[Engine] = []
         self.store = MemoryStore(bugs=bugs)
-        self.flow = random_flow(self.rng)
+        self.is_limited = self.rng.random() < 0.15
+        self.target_settings = LIMITED if self.is_limited else TargetSettings()
+        self.flow = random_flow(self.rng, limited=self.is_limited)
         self.target = Target(
             store=self.store,
             rng=self.rng,
@@ -73,27 +85,37 @@ class World:
 
     # Time
 
+    @property
+    def time(self) -> float:
+        return self.machine.time
+
     def now(self) -> datetime:
-        return START + timedelta(seconds=self.time)
+        return START + timedelta(seconds=self.machine.time)
 
     def at(self, delay: float, act: Callable[..., None], *args: Any) -> None:
-        self._count += 1
-        heapq.heappush(self._events, (self.time + delay, self._count, act, args))
+        self.machine.at(delay, act, *args)
 
     def note(self, *words: Any) -> None:
-        self.trace.append((self.time, *words))
+        self.trace.append((self.machine.time, *words))
 
     def run(self) -> None:
         """Until everything rests; raises `Violation`."""
-        while self._events:
-            self.time, _, act, args = heapq.heappop(self._events)
-            if self.time > PATIENCE_SECONDS:
-                break
-            act(*args)
+        machine = self.machine
+        while machine.step():
             self.steps += 1
-            if self.time > TROUBLE_SECONDS and self.steps % 16 == 0 and self._is_over():
+            if machine.time > TROUBLE_SECONDS and self.steps % 16 == 0 and self._is_over():
                 break
+            if machine.time > PATIENCE_SECONDS:
+                break
+            if self.steps > MOST_STEPS:
+                raise Violation("it goes round in circles")
         self._check()
+
+    def end(self) -> None:
+        for engine in self._engines:
+            engine.process.dead = True
+            engine.loop.forget()
+        self.machine.end()
 
     def _is_over(self) -> bool:
         """At rest, given back, and no act undecided."""
@@ -106,23 +128,40 @@ class World:
     def fails(self, share: float) -> bool:
         return self.time < TROUBLE_SECONDS and self._trouble > 0 and self.rng.random() < share
 
-    def commit_fault(self) -> str:
-        if not self.fails(0.12):
+    def fault(self, share: float, *, writes: bool) -> str:
+        """Of a request; whoever asked cannot tell the unseen ones apart."""
+        if not self.fails(share):
             return ""
-        return self.rng.choice(["fails", "unseen", "fails unseen"])
+        return self.rng.choice(["fails", "unseen", "fails unseen"]) if writes else "fails"
 
     def latency(self) -> float:
         """Of the database, one way."""
         return self.rng.uniform(0.2, 1.5) if self.fails(0.1) else self.rng.uniform(0.001, 0.05)
 
-    def idle_for(self) -> float:
-        """Until the next poll: a wake-up may be lost (long) or doubled (at once)."""
-        if self.fails(0.1):
-            return self.rng.choice([0.0, 5.0])
-        due = self.store.next_due()
-        if due is None:
-            return self.rng.uniform(0.2, 2)
-        return max(self.rng.uniform(0.1, 0.6), min(10.0, (due - self.now()).total_seconds()))
+    def kills_at_claim(self, state: InstanceState) -> bool:
+        moves = state.status in (InstanceStatus.PENDING, InstanceStatus.RUNNING)
+        return state.id in self.poison_claim and moves and state.strikes < core.STRIKE_LIMIT
+
+    def send(self, process: Process, call: Call, told: Callable[[Outcome], None]) -> None:
+        """A call leaves a process; `told` happens in it, if it still lives."""
+        if call.instance_id in self.poison_call:
+            self.kill(process, f"of a call of {call.instance_id}")
+            return
+        if self.fails(0.03):
+            self.machine.at(0.01, told, UNSENT, process=process)
+            return
+        self.at(self.rng.uniform(0.001, 0.1), self._arrive, process, call, told)
+
+    def _arrive(self, process: Process, call: Call, told: Callable[[Outcome], None]) -> None:
+        outcome, delay = self.target.receive(call.instance_id, call)
+        self.note(process.name, "calls", call.instance_id, call.task_id, call.attempt, type(outcome).__name__, delay)
+        if delay >= NEVER:
+            return
+        self.machine.at(delay, told, self.spoilt(call.instance_id, outcome), process=process)
+
+    def overdue(self) -> float:
+        """How long a call outlasts its deadline: a thread cannot be ended from outside."""
+        return self.rng.choice([0.0, 0.0, 8.0])
 
     def spoilt(self, instance_id: str, outcome: Outcome) -> Outcome:
         """An answer that the database will not take."""
@@ -132,19 +171,37 @@ class World:
         return outcome
 
     def _disturb(self) -> None:
-        driver = self.rng.choice(self._drivers)
-        if not driver.alive:
+        engine = self.rng.choice(self._engines)
+        if engine.process.dead:
             return
         kind = self.rng.randrange(4)
         if kind == 0:
-            driver.die("killed")
+            self.kill(engine.process, "from outside")
         elif kind == 1:
-            driver.drain()
+            self.note(engine.process.name, "drains")
+            engine.host.going = True
         else:
-            driver.freeze(self.rng.choice([1.0, 5.0, 9.0, 20.0]))
+            seconds = self.rng.choice([1.0, 5.0, 9.0, 20.0])
+            self.note(engine.process.name, "freezes", seconds)
+            engine.process.frozen_until = self.time + seconds
+
+    def kill(self, process: Process, why: str) -> None:
+        """It ends on the spot; another takes its place after a while."""
+        if not process.dead:
+            process.dead = True
+            self.note(process.name, "dies", why)
+            self.at(self.rng.uniform(0.5, 3), self.new_driver)
 
     def new_driver(self) -> None:
-        self._drivers.append(Driver(self, f"d{len(self._drivers)}"))
+        rng = self.rng
+        process = Process(
+            self.machine,
+            f"d{len(self._engines)}",
+            since=rng.uniform(100, 1000),
+            rate=rng.uniform(0.99, 1.01),
+            skew=rng.choice([0.0, -90.0, 90.0]),
+        )
+        self._engines.append(Engine(self, process))
 
     # Operators
 
@@ -171,7 +228,7 @@ class World:
             name = rng.choice(["pause", "retry", "retry", "cancel", "close", "compensate", "compensate"])
             payload = {"force": True} if rng.random() < 0.3 else {}
         else:
-            name, task_id = rng.choice(["retry", "retry", "skip", "mark_success"]), self._random_task(instance_id)
+            name, task_id = rng.choice(ACTS_ON_TASKS), self._random_task(instance_id)
             if rng.random() < 0.4:
                 payload = {"input": {"x": rng.random()}}
         action_id = f"a{len(self.store.actions)}"
@@ -187,7 +244,8 @@ class World:
         store = self.store
         if act is not None and store.is_asked(instance_id, act):
             return False
-        with store.hold(instance_id, owner=f"hold-{self._count}", now=self.now()) as hold:
+        self._holds += 1
+        with store.hold(instance_id, owner=f"hold-{self._holds}", now=self.now()) as hold:
             if hold is None:
                 return False
             if act is not None:
@@ -218,43 +276,3 @@ class World:
         for action_id, action in self.store.actions.items():
             if action.state == "asked":
                 raise Violation(f"act {action_id} ({action.act.act} on {action.instance_id}) was never decided")
-
-
-def _says(word: str) -> Callable[[Scope], bool]:
-    return lambda scope: isinstance(scope["result"], dict) and scope["result"].get("done") == word
-
-
-def random_flow(rng: random.Random) -> CompiledFlow:
-    """One to six tasks; now and then a deadline, a condition, an odd join."""
-    tasks: dict[str, dict[str, Any]] = {}
-    for number in range(rng.randint(1, 6)):
-        earlier = list(tasks)
-        after = rng.sample(earlier, rng.randint(0, min(len(earlier), 3))) if earlier else []
-        options: dict[str, Any] = {"after": after, "retry": _random_policy(rng), "optional": rng.random() < 0.15}
-        if after and rng.random() < 0.4:
-            options["join"] = rng.choice(["any", rng.randint(1, len(after))])
-        if rng.random() < 0.15:
-            options["when"] = lambda _scope: False
-        if rng.random() < 0.2:
-            options["on_failure"] = rng.choice([OnFailure.FAIL, OnFailure.HOLD])
-        if rng.random() < 0.5:
-            options["undo"] = {"retry": RetryPolicy(strategy=Strategy.AUTO, max_attempts=3, interval=1)}
-        if rng.random() < 0.25:
-            options["check"] = {"retry": ASKED, "success_when": _says("yes"), "failed_when": _says("no")}
-            options["on_unknown"] = OnUnknown.CHECK
-        tasks[f"t{number}"] = options
-    return make_flow(
-        tasks,
-        on_failure=rng.choice([OnFailure.HOLD, OnFailure.COMPENSATE, OnFailure.COMPENSATE, OnFailure.FAIL]),
-        max_parallel=rng.choice([None, None, 1, 2]),
-        timeout_seconds=rng.choice([None, None, None, 15.0]),
-    )
-
-
-def _random_policy(rng: random.Random) -> RetryPolicy:
-    return RetryPolicy(
-        strategy=rng.choice([Strategy.AUTO, Strategy.AUTO, Strategy.MANUAL, Strategy.NO_RETRY]),
-        max_attempts=rng.randint(0, 3),
-        interval=rng.choice([0.0, 0.5, 4.0]),
-        jitter=rng.choice(list(Jitter)),
-    )
