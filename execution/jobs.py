@@ -28,11 +28,13 @@ from execution.engine.hosting import Host
 from execution.engine.loading import current_store, engine_settings, failure_port, new_executors, target_settings
 from execution.engine.processes import bind_family
 from execution.engine.sessions import CLUSTER_VARIABLE, PARENT_VARIABLE, CanaryStamp, DrainFlag, SessionSlots
+from execution.services.following import start_due
 from execution.services.reconcile import reconcile_turn
 
 log = structlog.get_logger(__name__)
 
 MOST_HOPS = 20  # of a canary between clusters that share a queue
+FOLLOW_EVERY = 1.0  # seconds between looks for failure flows that are due
 COLLECT_AFTER = 50_000  # objects made and not freed: some tens of megabytes
 _bell = threading.Lock()
 _rung_at = -1.0
@@ -114,7 +116,8 @@ def canary(word: str) -> None:
 
 
 def reconcile() -> None:
-    """A turn of the reconciler, unless another host has just had one."""
+    """A turn of the reconciler, unless another host has just had one; and what no awake session has followed."""
+    follow_failures()
     try:
         reconcile_turn(actor=system_actor("reconciler", source="engine"), every=engine_settings().reconcile_every / 2)
     except Exception:
@@ -137,10 +140,43 @@ def reconcile_beside(is_over: Callable[[], bool]) -> None:
     threading.Thread(target=turns, name="reconciler", daemon=True).start()
 
 
+def follow_failures() -> None:
+    """Start the failure flows that are due."""
+    try:
+        start_due(actor=system_actor("failure flow", source="engine"))
+    except Exception:
+        log.exception("following_failed")
+
+
+def _follow_beside(is_over: threading.Event) -> threading.Thread:
+    """Failure flows, on a thread of their own for as long as a session lasts."""
+
+    def turns() -> None:
+        try:
+            while not is_over.wait(FOLLOW_EVERY):
+                follow_failures()
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=turns, name="following", daemon=True)
+    thread.start()
+    return thread
+
+
 def run_driver(host: Host) -> None:
     """One session, to its end. Everything it needs is made here, after any fork."""
     _spare_collector()
-    driver = Driver(
+    is_over = threading.Event()
+    following = _follow_beside(is_over)
+    try:
+        asyncio.run(_new_driver(host).run())
+    finally:
+        is_over.set()
+        following.join(5)
+
+
+def _new_driver(host: Host) -> Driver:
+    return Driver(
         store=current_store(),
         executors=new_executors(),
         port=failure_port(),
@@ -149,7 +185,6 @@ def run_driver(host: Host) -> None:
         host=host,
         owner=owner_name(),
     )
-    asyncio.run(driver.run())
 
 
 def _spare_collector() -> None:

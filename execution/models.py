@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from disttask_project.fields import IdField, JSONTextField
 from disttask_project.kernel.ids import new_id
-from execution import target_models  # noqa: F401  Django finds models here
+from execution import failure_models, target_models  # noqa: F401  Django finds models here
 from execution.reconciler import Reconciler as Reconciler  # noqa: PLC0414  a model is known by its app
 
 

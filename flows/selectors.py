@@ -9,7 +9,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import QuerySet
 
-from disttask_project.kernel.errors import NotFound
+from disttask_project.kernel.errors import NotFound, Problem
 from disttask_project.kernel.messages import text
 from disttask_project.paging import Page, PageRequest, paginate
 from flows.domain.catalog import CODE_ENTRIES, Catalog, CatalogEntry, field_from_json
@@ -17,6 +17,8 @@ from flows.domain.compiled import CompiledFlow
 from flows.domain.definition import Report, check_definition, compile_flow
 from flows.domain.diffing import Diff, diff_definitions
 from flows.domain.drawing import Graph, graph_of
+from flows.domain.problems import Problems
+from flows.domain.reading import decode_document
 from flows.models import Flow, FlowVersion, TaskDefinition
 from flows.versioncache import VersionCache
 
@@ -143,10 +145,30 @@ def as_entry(row: TaskDefinition) -> CatalogEntry:
 
 
 def validate_definition(document: object) -> Report:
-    """Everything wrong with a document, against the catalog as it stands. Never raises."""
-    return check_definition(
-        document, catalog=load_catalog(), max_task_timeout=settings.DISTTASK["ENGINE_MAX_TASK_TIMEOUT"]
-    )
+    """Everything wrong with a document, against catalog and flows as they stand. Never raises."""
+    most = settings.DISTTASK["ENGINE_MAX_TASK_TIMEOUT"]
+    report = check_definition(document, catalog=load_catalog(), max_task_timeout=most)
+    found = failure_flow_problems(decode_document(document, Problems())) if report.is_valid else ()
+    return Report(problems=(*report.problems, *found), warnings=report.warnings)
+
+
+def failure_flow_problems(document: object) -> Sequence[Problem]:
+    """What is wrong with the failure flow that a document names: no such flow, or one that leads back to it.
+
+    One that is not active, or not published yet, may be by the time it is needed. A longer circle is cut at its run.
+    """
+    named = document.get("failure_flow") if isinstance(document, dict) else None
+    if not isinstance(named, dict):
+        return ()
+    found = Flow.objects.filter(live_name=named["flow"]).values_list("current__compiled", flat=True)[:1]
+    loc, flow = ("failure_flow", "flow"), str(named["flow"])[:255]
+    if not found:
+        return (Problem(loc=loc, code="unknown_flow", message=text("There is no flow {name}.", name=flow)),)
+    back = (found[0] or {}).get("failure_flow") or {}
+    if isinstance(document, dict) and back.get("flow") == document.get("name"):
+        message = text("{name} names this flow as its own failure flow: they would start each other.", name=flow)
+        return (Problem(loc=loc, code="circular", message=message),)
+    return ()
 
 
 def list_task_definitions() -> Sequence[TaskDefinition]:

@@ -17,7 +17,7 @@ from disttask_project.kernel.errors import Conflict, InvalidInput, Problem
 from disttask_project.kernel.json import JSON, digest, fault_in
 from disttask_project.kernel.messages import text
 from flows import repository, selectors
-from flows.domain.definition import Prepared, RetryDefaults, invalid, prepare_definition
+from flows.domain.definition import Prepared, Report, RetryDefaults, invalid, prepare_definition
 from flows.models import Flow, FlowVersion
 
 EDIT = "flows.edit_flow"
@@ -182,6 +182,8 @@ def _prepared(definition: object, *, name: str | None) -> Prepared:
     )
     if prepared.pinned is None:
         raise invalid(prepared.report)
+    if problems := tuple(selectors.failure_flow_problems(prepared.pinned)):
+        raise invalid(Report(problems=problems))
     return prepared
 
 

@@ -23,3 +23,9 @@ def new_id() -> str:
 def derived_id(*parts: str) -> str:
     """The same 32 hex digits for the same parts: an upsert can name its row without reading it first."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+
+
+def follower_id(instance_id: str) -> str:
+    """The id of the instance that is started after this one has failed: always the same, so it is started once."""
+    plain = f"{instance_id}.failure"
+    return plain if len(plain) <= 64 else f"{derived_id(instance_id)}.failure"

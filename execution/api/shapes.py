@@ -51,7 +51,23 @@ TASK: Final = define(
     started_at="time?",
     completed_at="time?",
 )
-TRANSACTION_DETAIL: Final = define("TransactionDetail", **_TRANSACTION, task_counts="counts", tasks=array_of(TASK))
+FAILURE_FLOW: Final = define(
+    "FailureFlow",
+    flow="string",
+    instance_id="string",
+    state="string",
+    code="string",
+    message="string",
+    next_at="time?",
+)
+TRANSACTION_DETAIL: Final = define(
+    "TransactionDetail",
+    **_TRANSACTION,
+    task_counts="counts",
+    tasks=array_of(TASK),
+    failure_flow={"anyOf": [FAILURE_FLOW, {"type": "null"}]},
+    failure_of="string",
+)
 ATTEMPT: Final = define(
     "Attempt",
     id="string",

@@ -31,7 +31,7 @@ from flows.domain.compiled import CompiledTask, Kind
 class Change:
     """Collects a `Unit`. The step's time, random numbers and failure port ride along."""
 
-    __slots__ = ("calls", "now", "port", "recheck", "rng", "state", "touched", "unit", "worker")
+    __slots__ = ("calls", "may_follow", "now", "port", "recheck", "rng", "state", "touched", "unit", "worker")
 
     def __init__(self, state: InstanceState, *, now: datetime, rng: random.Random, port: FailurePort) -> None:
         self.state = state
@@ -45,6 +45,8 @@ class Change:
         self.calls: list[PlannedCall] = []
         self.recheck: list[str] = []  # tasks whose join may have changed
         self.touched = False
+        # Whether its failure flow is still to be asked for: what was over before this step has asked already.
+        self.may_follow = state.flow.failure_flow is not None and not state.is_lost
 
     def log(self, action: str, task_id: str = "", message: str = "", details: JSON = None) -> None:
         self.state.seq += 1

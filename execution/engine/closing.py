@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from disttask_project.kernel.ids import follower_id
 from disttask_project.kernel.messages import Message, text
 from execution.domain.outcome import Failure, Sort
 from execution.domain.planner import Mark
@@ -11,7 +12,7 @@ from execution.domain.states import InstanceStatus, TaskStatus
 from execution.engine import failing, undoing
 from execution.engine.change import Change, failed_task
 from execution.engine.scopes import instance_scope
-from execution.engine.state import InstanceState, TaskState
+from execution.engine.state import FAILURE_ROWS, InstanceState, PortRow, TaskState
 from flows.domain.compiled import ExpressionError, OnFailure
 
 MOVING: Final = (InstanceStatus.PENDING, InstanceStatus.RUNNING, InstanceStatus.COMPENSATING)
@@ -70,6 +71,34 @@ def check_deadline(change: Change) -> None:
 
 def settle(change: Change) -> None:
     """Change the instance's status if nothing is in flight and nothing more can happen by itself. Idempotent."""
+    _settle(change)
+    if change.may_follow and change.state.is_lost:
+        change.may_follow = False
+        _follow(change)
+
+
+def _follow(change: Change) -> None:
+    """Ask for its failure flow in the group that ends the instance: the request can be neither lost nor made twice.
+
+    The core knows no other flow: `services.following` starts it, and tells where it cannot be started.
+    """
+    state, named = change.state, change.state.flow.failure_flow
+    assert named is not None, "only a flow that names one is followed"
+    child = follower_id(state.id)
+    asked: dict[str, Any] = {"flow_name": named.flow, "child_id": child, "state": "due", "code": "", "message": ""}
+    error = {"type": "", "code": "", "message": "", **(state.error or {}), "final": True}
+    scope = {"params": state.params, "tasks": state.scope, "instance": instance_scope(state), "error": error}
+    params: dict[str, Any] | None = None
+    try:
+        params = {name: template.render(scope) for name, template in named.params.items()}
+    except ExpressionError as fault:
+        asked |= {"code": fault.code, "message": str(fault.args[0] if fault.args else "")}
+    values = {**asked, "params": params, "tries": 0, "depth": 0, "next_at": change.now, "asked_at": change.now}
+    change.port_rows([PortRow(table=FAILURE_ROWS, key=state.id, values=values)])
+    change.log("failure_flow", "", "", {"flow": named.flow, "instance_id": child})
+
+
+def _settle(change: Change) -> None:
     state = change.state
     if state.in_flight or state.waiting_act is not None:
         return
@@ -138,7 +167,7 @@ def _stopped(change: Change, error: dict[str, Any]) -> None:
             _held(change)
             return
         if error["code"] == "INSTANCE_TIMEOUT":
-            _open_exception(change, type_=error["type"], code=error["code"], message=error["message"])
+            open_exception(change, type_=error["type"], code=error["code"], message=error["message"])
         undoing.begin(change, error)
         undoing.settle(change)
         return
@@ -151,7 +180,7 @@ def _stopped(change: Change, error: dict[str, Any]) -> None:
             failing.close_exception(change, task, by="engine")
     undoing.drop_checks(change)
     if error["code"] == "INSTANCE_TIMEOUT":
-        _open_exception(change, type_=error["type"], code=error["code"], message=error["message"])
+        open_exception(change, type_=error["type"], code=error["code"], message=error["message"])
     state.error = error
     state.needs_attention = held
     state.closed = not held
@@ -189,20 +218,21 @@ def _park_undo(change: Change, *, code: str, message: str | Message) -> None:
     undoing.give_up_waiting(change)
     state.parked = True
     state.needs_attention = True
-    _open_exception(change, type_="EngineError", code=code, message=message)
+    open_exception(change, type_="EngineError", code=code, message=message)
     change.log("attention", "", message, {"code": code})
 
 
 def raise_attention(change: Change, *, type_: str, code: str, message: str) -> None:
     """`failed`, held, with an exception that belongs to the instance itself."""
     state = change.state
-    _open_exception(change, type_=type_, code=code, message=message)
+    open_exception(change, type_=type_, code=code, message=message)
     state.error = {"type": type_, "code": code, "message": message, "task_id": ""}
     state.needs_attention = True
     change.set_instance(InstanceStatus.FAILED, "failed", error=state.error)
 
 
-def _open_exception(change: Change, *, type_: str, code: str, message: str) -> None:
+def open_exception(change: Change, *, type_: str, code: str, message: str) -> None:
+    """One that belongs to the instance itself."""
     failure = Failure(sort=Sort.REFUSED, type=type_, code=code, message=message)
     subject = failed_task(change.state, None, TaskState(task_id=""), change.now)
     decision = change.port.on_failure(subject, failure, failing.NO_RETRY, now=change.now, jitter=0.0)

@@ -21,6 +21,7 @@ from flows.domain.compiled import CompiledFlow
 # A task's `error.type` once an attempt of its run has an unknown outcome; only a success or a person settles it.
 UNKNOWN_OUTCOME: Final = "UnknownOutcome"
 PARKED_ROWS: Final = "parked"  # the table of `PortRow`s that say for which target an instance waits
+FAILURE_ROWS: Final = "failure_flow"  # the table of `PortRow`s that ask for an instance of the failure flow
 NOT_APPLIED: Final = "NotApplied"  # what it becomes when a person, or a check, says so
 # The target answered and the answer cannot be read by the task's expressions: it may well have done its work.
 UNREADABLE_ANSWER: Final = "UnreadableAnswer"
@@ -122,6 +123,11 @@ class InstanceState:
     decided: set[str] = field(
         default_factory=set
     )  # acts whose verdict may not be committed yet: still open in the inbox
+
+    @property
+    def is_lost(self) -> bool:
+        """Failed for good, or undone: what its failure flow is for."""
+        return self.status is InstanceStatus.COMPENSATED or (self.status is InstanceStatus.FAILED and self.closed)
 
     @property
     def may_start(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from disttask_project.i18n import translated
 from disttask_project.kernel.times import rfc3339
+from execution.failure_models import FailureStart
 from execution.models import Attempt, ExecutionLog, Instance
 from execution.selectors.compensation import CompensationPlan
 from execution.selectors.diagnosis import Cause
@@ -45,6 +46,21 @@ def transaction_detail(detail: InstanceDetail) -> dict[str, Any]:
         **transaction(detail.instance),
         "task_counts": dict(detail.counts),
         "tasks": [task(each) for each in detail.tasks],
+        "failure_flow": _failure_flow(detail.links.start),
+        "failure_of": detail.links.failure_of,
+    }
+
+
+def _failure_flow(start: FailureStart | None) -> dict[str, Any] | None:
+    if start is None:
+        return None
+    return {
+        "flow": start.flow_name,
+        "instance_id": start.child_id,
+        "state": start.state,
+        "code": start.code,
+        "message": start.message,
+        "next_at": start.next_at if start.state == "due" else None,
     }
 
 

@@ -12,6 +12,7 @@ from disttask_project.kernel.json import JSON
 from disttask_project.kernel.messages import text
 from execution.domain.states import TaskStatus
 from execution.models import Attempt, ExecutionLog, Instance, InstanceTag, Task
+from execution.selectors.following import Links, links_of
 from execution.selectors.instances import get_instance
 from flows.domain.compiled import CompiledFlow, CompiledTask, Kind
 from flows.domain.errands import kind_of, task_of
@@ -68,6 +69,7 @@ class InstanceDetail:
     tags: Mapping[str, str]
     tasks: Sequence[TaskView]
     counts: Mapping[str, int]
+    links: Links
 
     @property
     def has_undo(self) -> bool:
@@ -76,13 +78,14 @@ class InstanceDetail:
 
 
 def instance_detail(instance_id: str) -> InstanceDetail:
-    """Instance and tasks in three queries; raises `NotFound`."""
+    """Instance and tasks in four queries; raises `NotFound`."""
     instance = get_instance(instance_id)
     tasks = list_tasks(instance)
     counts: dict[str, int] = {}
     for task in tasks:
         counts[task.status] = counts.get(task.status, 0) + 1
-    return InstanceDetail(instance=instance, tags=tags_of(instance), tasks=tasks, counts=counts)
+    links = links_of(instance_id)
+    return InstanceDetail(instance=instance, tags=tags_of(instance), tasks=tasks, counts=counts, links=links)
 
 
 def tags_of(instance: Instance) -> dict[str, str]:

@@ -54,6 +54,7 @@ class Checks:
             expressions.task(("tasks", index), task, config, entry)
             self._errands(("tasks", index), task, expressions)
         expressions.flow(self.shape)
+        self._failure_flow()
         self._nothing_to_undo()
         if self.shape.input_schema is not None:
             schemas.check_schema(self.shape.input_schema, ("input_schema",), self.problems)
@@ -85,6 +86,12 @@ class Checks:
         for index, task in enumerate(self.shape.tasks):
             if task.on_failure == "compensate":
                 self.warnings.add(("tasks", index, "on_failure"), "nothing_to_undo", message)
+
+    def _failure_flow(self) -> None:
+        named = self.shape.failure_flow
+        if named is not None and named.flow == self.shape.name:
+            message = text("A flow cannot be its own failure flow: it would start itself again and again.")
+            self.problems.add(("failure_flow", "flow"), "circular", message)
 
     def _ids(self) -> None:
         for index, task in enumerate(self.shape.tasks):

@@ -149,6 +149,14 @@ class CompiledTask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailureFlow:
+    """The flow that is started once when an instance has failed for good or was undone."""
+
+    flow: str
+    params: Mapping[str, Template] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledFlow:
     """`tasks` is in topological order; `dependents` lists for each task those that name it, in the same order.
 
@@ -164,6 +172,7 @@ class CompiledFlow:
     tags: Mapping[str, Template] = field(default_factory=dict)
     output: Mapping[str, Template] | None = None
     input_schema: Mapping[str, Any] | None = None
+    failure_flow: FailureFlow | None = None
     specs: Mapping[str, CompiledTask] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from flows.domain.compiled import (
     CompiledFlow,
     CompiledTask,
     Expression,
+    FailureFlow,
     Jitter,
     Kind,
     OnFailure,
@@ -40,7 +41,12 @@ def compile_flow(pinned: Mapping[str, Any]) -> CompiledFlow:
         tags=_templates(pinned.get("tags", {})),
         output=None if output is None else _templates(output),
         input_schema=pinned.get("input_schema"),
+        failure_flow=_failure_flow(pinned.get("failure_flow")),
     )
+
+
+def _failure_flow(item: Mapping[str, Any] | None) -> FailureFlow | None:
+    return None if item is None else FailureFlow(flow=item["flow"], params=_templates(item["params"]))
 
 
 def _templates(values: Mapping[str, Any]) -> dict[str, CompiledTemplate]:

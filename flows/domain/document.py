@@ -14,7 +14,7 @@ MAX_TAGS: Final = 16
 OnFailureWord = Literal["hold", "compensate", "fail"]
 
 # Keys that later versions of the language bring: refused by name, so that nobody believes they work.
-LATER_FLOW_KEYS: Final = frozenset(("failure_flow", "vars"))
+LATER_FLOW_KEYS: Final = frozenset(("vars",))
 LATER_TASK_KEYS: Final[frozenset[str]] = frozenset()
 COMPOSITE_TYPES: Final = frozenset(("switch", "map", "subflow", "wait", "signal", "approval"))
 
@@ -48,6 +48,7 @@ Text = Annotated[str, StringConstraints(max_length=65_536)]
 TagName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Source = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Seconds = Annotated[float, Field(allow_inf_nan=False, le=31_536_000), AfterValidator(_positive)]
+FlowName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 TaskName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 TaskId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")]
 Join = Annotated[
@@ -135,15 +136,23 @@ class TaskShape(_Shape):
     compensate: CompensateShape | None = None
 
 
+class FailureFlowShape(_Shape):
+    """What is started once when an instance has failed for good or was undone."""
+
+    flow: FlowName
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
 class FlowShape(_Shape):
     """A flow: tasks and what holds for all of them."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    name: FlowName
     description: Text = ""
     schema_version: Annotated[int, Field(ge=1, le=LANGUAGE_VERSION)] = LANGUAGE_VERSION
     input_schema: JsonSchema | None = None
     tasks: Annotated[list[TaskShape], Field(min_length=1, max_length=MAX_TASKS)]
     on_failure: OnFailureWord = "hold"
+    failure_flow: FailureFlowShape | None = None
     timeout_seconds: Seconds | None = None
     max_parallel: Annotated[int, Field(ge=1, le=100_000)] | None = None
     tags: Annotated[dict[TagName, Annotated[str, _WORDS]], Field(max_length=MAX_TAGS)] = Field(default_factory=dict)

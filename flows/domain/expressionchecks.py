@@ -87,6 +87,9 @@ class ExpressionChecks:
         self._template(("tags",), shape.tags, see(sight.TAG_ROOTS, instance_fields=sight.STARTING_FIELDS))
         if shape.output is not None:
             self._template(("output",), shape.output, see(sight.OUTPUT_ROOTS))
+        if shape.failure_flow is not None:
+            roots = sight.OUTPUT_ROOTS | sight.ERROR_ROOTS
+            self._template(("failure_flow", "params"), shape.failure_flow.params, see(roots))
 
     def _ids(self) -> list[str]:
         return list(self._positions) if len(self._positions) <= 500 else []

@@ -31,6 +31,7 @@ def pin(shape: FlowShape, catalog: Catalog, defaults: RetryDefaults) -> dict[str
         "form": PINNED_FORM,
         "name": shape.name,
         "on_failure": shape.on_failure,
+        "failure_flow": None if shape.failure_flow is None else shape.failure_flow.model_dump(),
         "timeout_seconds": shape.timeout_seconds,
         "max_parallel": shape.max_parallel,
         "tags": shape.tags,

@@ -20,13 +20,18 @@ from flows.domain.document import (
     MAX_TASKS,
     CheckShape,
     CompensateShape,
+    FailureFlowShape,
     FlowShape,
     RetryShape,
     TaskShape,
 )
 from flows.domain.problems import Loc, Problems
 
-_INNER_SHAPES: Final[Mapping[str | int, type[BaseModel]]] = {"compensate": CompensateShape, "check": CheckShape}
+_INNER_SHAPES: Final[Mapping[str | int, type[BaseModel]]] = {
+    "compensate": CompensateShape,
+    "check": CheckShape,
+    "failure_flow": FailureFlowShape,
+}
 MAX_BYTES: Final = 8 * 2**20
 MAX_HINTS: Final = 50  # finding the nearest name costs more than all else; nobody mistypes more keys than that
 

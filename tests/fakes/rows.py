@@ -11,6 +11,7 @@ from execution.domain.states import InstanceStatus
 from execution.engine import core
 from execution.engine.change import fold_attempt
 from execution.engine.state import (
+    FAILURE_ROWS,
     INSTANCE_COLUMNS,
     PARKED_ROWS,
     AttemptRow,
@@ -59,6 +60,7 @@ class MemoryRows:
             "updated_at": created_at,
         }
         self.parked: dict[str, Any] | None = None
+        self.failure_start: dict[str, Any] | None = None
         self.fence = 0
         self.rev = 0
         self.inbox = 0
@@ -116,6 +118,10 @@ class MemoryRows:
     def _upsert(self, row: PortRow) -> None:
         if row.table == PARKED_ROWS:
             self.parked = dict(row.values)
+        elif row.table == FAILURE_ROWS:
+            if self.failure_start is not None:
+                raise BrokenRows("its failure flow was asked for twice")
+            self.failure_start = dict(row.values)
         elif row.key in self.exceptions:
             self.exceptions[row.key].update(row.values)
         elif not row.only_update:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from execution.engine.port import RowSpec
-from execution.engine.state import PARKED_ROWS, PortRow, Unit, Verdict
+from execution.engine.state import FAILURE_ROWS, PARKED_ROWS, PortRow, Unit, Verdict
 from execution.stores.base import RecordRefused
 from execution.stores.sql.database import Cursor, Database
 from execution.stores.sql.rows import (
@@ -24,6 +24,7 @@ from execution.stores.sql.schema import (
     ACTION,
     ATTEMPT,
     ATTEMPT_END,
+    FAILURE_START,
     INSTANCE,
     LOG,
     PARKED,
@@ -36,11 +37,12 @@ VERDICT_SET: Final = ("state", "verdict", "decided_at", "open_key")
 
 
 class JournalSql:
-    """`tables` are what the failure port writes; the core itself writes who is parked."""
+    """`tables` are what the failure port writes; the core itself writes who is parked, and who is followed."""
 
     def __init__(self, database: Database, tables: Mapping[str, RowSpec]) -> None:
         self._database = database
-        self._tables = {name: table_of_spec(spec) for name, spec in tables.items()} | {PARKED_ROWS: PARKED}
+        own = {PARKED_ROWS: PARKED, FAILURE_ROWS: FAILURE_START}
+        self._tables = {name: table_of_spec(spec) for name, spec in tables.items()} | own
 
     def apply(self, units: Sequence[Unit]) -> set[str]:
         ordered = sorted(units, key=lambda unit: unit.instance_id)

@@ -11,6 +11,7 @@ from django.db import models
 
 from disttask_project.fields import JSONTextField
 from execution.engine.port import RowSpec
+from execution.failure_models import FailureStart
 from execution.models import Attempt, EngineSession, ExecutionLog, Instance, InstanceTag, OperatorAction, Task
 from execution.target_models import Parked, Target, TargetShare
 from flows.models import Flow, FlowVersion
@@ -64,6 +65,7 @@ VERSION: Final = table_of(FlowVersion)
 TARGET: Final = table_of(Target)
 SHARE: Final = table_of(TargetShare)
 PARKED: Final = table_of(Parked)
+FAILURE_START: Final = table_of(FailureStart)
 
 # Set when an attempt ends; everything else is set when it begins.
 ATTEMPT_END: Final = (

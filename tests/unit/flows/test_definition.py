@@ -140,7 +140,6 @@ def test_it_refuses(document: object, loc: tuple[str | int, ...], code: str) -> 
     ("document", "loc"),
     [
         (flow(vars={}), ("vars",)),
-        (flow(failure_flow={"flow": "x"}), ("failure_flow",)),
         (flow({"id": "a", "type": "switch", "choices": [], "default": []}), (*FIRST, "type")),
         (flow({"id": "a", "type": "map", "items": "x", "task": {}}), (*FIRST, "type")),
         (flow({"id": "a", "type": "subflow", "flow": "x"}), (*FIRST, "type")),
