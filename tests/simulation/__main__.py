@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 from tests.simulation.bugs import ALL, planted
@@ -51,7 +52,7 @@ class Run:
         options = self._options
         with ProcessPoolExecutor(options.workers) as pool:
             chunks = self._chunks()
-            for some in iter(lambda: [chunk for chunk, _ in zip(chunks, range(options.workers), strict=False)], []):
+            for some in iter(lambda: list(islice(chunks, options.workers)), []):
                 for part in pool.map(play_chunk, some, [options.bug] * len(some)):
                     self._add(part)
                 self._keep(some[-1][1])
