@@ -9,6 +9,8 @@ from typing import Any
 
 from tests.simulation.machine import Machine, Process, Threads
 
+AT_ONCE = 20  # turns that follow each other before anybody else has his
+
 
 class _NoSelector:
     def select(self, _timeout: float | None) -> list[Any]:
@@ -60,6 +62,10 @@ class VirtualLoop(base_events.BaseEventLoop):
         events._set_running_loop(self)
         try:
             self._run_once()
+            for _ in range(AT_ONCE):
+                if not self._ready or self._process.dead:
+                    break
+                self._run_once()
         finally:
             events._set_running_loop(None)
         if self._ready:

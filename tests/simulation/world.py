@@ -50,7 +50,7 @@ class World:
         self._holds = 0
         self._engines: list[Engine] = []
         self.store = MemoryStore(bugs=bugs)
-        self.is_limited = self.rng.random() < 0.15
+        self.is_limited = self.rng.random() < 0.1
         self.target_settings = LIMITED if self.is_limited else TargetSettings()
         self.flow = random_flow(self.rng, limited=self.is_limited)
         self.target = Target(
