@@ -6,6 +6,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from disttask_project.fields import IdField, JSONTextField
+from disttask_project.kernel.ids import new_id
+from retries.domain import states
 
 
 class ExceptionRecord(models.Model):
@@ -16,11 +18,18 @@ class ExceptionRecord(models.Model):
     """
 
     class State(models.TextChoices):
-        OPEN = "open", _("open")
-        ACKNOWLEDGED = "acknowledged", _("acknowledged")
-        RETRYING = "retrying", _("retrying")
-        RESOLVED = "resolved", _("resolved")
-        IGNORED = "ignored", _("ignored")
+        OPEN = states.ExceptionState.OPEN.value, _("open")
+        ACKNOWLEDGED = states.ExceptionState.ACKNOWLEDGED.value, _("acknowledged")
+        RETRYING = states.ExceptionState.RETRYING.value, _("retrying")
+        RESOLVED = states.ExceptionState.RESOLVED.value, _("resolved")
+        IGNORED = states.ExceptionState.IGNORED.value, _("ignored")
+
+    class Resolution(models.TextChoices):
+        FIXED_BY_RETRY = states.Resolution.FIXED_BY_RETRY.value, _("fixed by a retry")
+        FIXED_OUTSIDE = states.Resolution.FIXED_OUTSIDE.value, _("fixed outside")
+        DUPLICATE = states.Resolution.DUPLICATE.value, _("duplicate")
+        EXPECTED = states.Resolution.EXPECTED.value, _("expected")
+        WONT_FIX = states.Resolution.WONT_FIX.value, _("will not be fixed")
 
     id = IdField(primary_key=True, max_length=36, editable=False)
     instance = models.ForeignKey(
@@ -51,6 +60,12 @@ class ExceptionRecord(models.Model):
     handled_by = models.CharField(_("handled by"), max_length=150, blank=True, default="")
     handled_at = models.DateTimeField(_("handled at"), null=True)
     handled_remark = models.TextField(_("remark"), blank=True, default="")
+    resolution = models.CharField(
+        _("resolution"), max_length=32, choices=Resolution, blank=True, default="", db_default=""
+    )
+    # A person's; the journal names neither column, so that both outlive a new occurrence.
+    assignee = models.CharField(_("assignee"), max_length=150, blank=True, default="", db_default="")
+    due_at = models.DateTimeField(_("due"), null=True)
     fingerprint = IdField(_("fingerprint"), max_length=32)
     details = JSONTextField(_("details"), null=True)
     occurred_at = models.DateTimeField(_("occurred at"))
@@ -73,3 +88,30 @@ class ExceptionRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.error_code} {self.instance_id}/{self.task_id}"
+
+
+class ExceptionComment(models.Model):
+    """What somebody wrote beside an exception. Append-only; it goes with its record."""
+
+    id = IdField(primary_key=True, max_length=36, default=new_id, editable=False)
+    exception = models.ForeignKey(
+        ExceptionRecord,
+        verbose_name=_("exception"),
+        on_delete=models.CASCADE,
+        related_name="comments",
+        db_constraint=False,
+        db_index=False,  # `exc_comment_at` begins with it
+    )
+    at = models.DateTimeField(_("time"))
+    author = models.CharField(_("author"), max_length=150)
+    text = models.TextField(_("text"))
+
+    class Meta:
+        verbose_name = _("comment")
+        verbose_name_plural = _("comments")
+        ordering: ClassVar[Any] = ["at", "id"]
+        indexes: ClassVar[Any] = [models.Index(fields=["exception", "at"], name="exc_comment_at")]
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.author}: {self.text[:40]}"

@@ -45,6 +45,7 @@ TABLES: Final[Mapping[str, RowSpec]] = {
             "handled_by": "text",
             "handled_at": "time",
             "handled_remark": "text",
+            "resolution": "text",
             "fingerprint": "text",
             "details": "json",
             "occurred_at": "time",
@@ -127,6 +128,7 @@ def _record(
         "handled_by": "",
         "handled_at": None,
         "handled_remark": "",
+        "resolution": "",
         "fingerprint": fingerprint(
             flow_id=task.flow_id, task_id=task.task_id, error_code=failure.code, message=str(failure.message)
         ),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
-from retries.models import ExceptionRecord
+from retries.models import ExceptionComment, ExceptionRecord
 
 
-def mark_handled(exception_id: str, *, by: str, remark: str, now: datetime) -> bool:
-    """Mark it, unless it is marked already. False: somebody else was first (or there is none)."""
-    changed = ExceptionRecord.objects.filter(pk=exception_id, handled=False).update(
-        handled=True,
-        handled_by=by,
-        handled_at=now,
-        handled_remark=remark,
-        state=ExceptionRecord.State.RESOLVED,
-        updated_at=now,
+def change(found: ExceptionRecord, changes: Mapping[str, Any], *, now: datetime) -> bool:
+    """Change the record if it stands as it was read. False: somebody else, or the engine, was first."""
+    as_read = ExceptionRecord.objects.filter(
+        pk=found.pk, state=found.state, handled=found.handled, assignee=found.assignee
     )
-    return changed == 1
+    return as_read.update(**changes, updated_at=now) == 1
+
+
+def add_comment(exception_id: str, *, author: str, comment: str, now: datetime) -> ExceptionComment:
+    return ExceptionComment.objects.create(exception_id=exception_id, author=author, text=comment, at=now)

@@ -52,6 +52,11 @@ SYMBOLS: Final[dict[str, tuple[int, str, str]]] = {
     "ALREADY_ASKED": (409, "The same act is waiting for its worker.", "Wait a moment and look again."),
     "ACT_WAITING": (409, "A cancel or pause waits for calls in flight.", "Wait for them, or cancel by force."),
     "ALREADY_HANDLED": (409, "Somebody has marked the exception as handled.", "Nothing; the message says who."),
+    "EXCEPTION_MOVED": (
+        409,
+        "Somebody was first, or the exception's state does not allow the act.",
+        "Look at the exception again; the message says who.",
+    ),
     "NOTHING_TO_RETRY": (409, "No task has failed or waits for a retry.", "Look at the transaction again."),
     "NOT_RETRYABLE": (409, "The task has neither failed nor waits for a retry.", "Look at the task again."),
     "ALREADY_RETRYING": (409, "A retry of the task has been asked and is about to be made.", "Wait for its outcome."),

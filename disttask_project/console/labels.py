@@ -58,7 +58,7 @@ LOOKS: Final[Mapping[str, Mapping[str, Look]]] = {
     },
     "exception": {
         "open": Look(icon="alert", word=pgettext_lazy("exception state", "open"), tone="bad"),
-        "acknowledged": Look(icon="eye", word=pgettext_lazy("exception state", "taken"), tone="warn"),
+        "acknowledged": Look(icon="eye", word=pgettext_lazy("exception state", "acknowledged"), tone="warn"),
         "retrying": Look(icon="retry", word=pgettext_lazy("exception state", "retrying"), tone="run"),
         "resolved": Look(icon="check", word=pgettext_lazy("exception state", "resolved"), tone="ok"),
         "ignored": Look(icon="stop", word=pgettext_lazy("exception state", "ignored"), tone="off"),
@@ -112,6 +112,11 @@ ACTIONS: Final[Mapping[str, Any]] = {
     "cancel": pgettext_lazy("log", "cancelled"),
     "close": pgettext_lazy("log", "closed"),
     "handle": pgettext_lazy("log", "handled"),
+    "acknowledge": pgettext_lazy("log", "acknowledged"),
+    "assign": pgettext_lazy("log", "assigned"),
+    "ignore": pgettext_lazy("log", "ignored"),
+    "comment": pgettext_lazy("log", "commented"),
+    "exception.reopen": pgettext_lazy("log", "reopened"),
     "asked": pgettext_lazy("log", "act asked"),
     "timeout": pgettext_lazy("log", "deadline passed"),
     "retry_now": pgettext_lazy("log", "retried by a person"),
@@ -184,4 +189,4 @@ def choices(kind: str) -> list[tuple[str, Any]]:
 
 def action_word(value: str) -> Any:
     """The word for an act or a log row's action (`task.retry` is a retry); an unknown one as it is."""
-    return ACTIONS.get(value.rpartition(".")[2], value)
+    return ACTIONS.get(value) or ACTIONS.get(value.rpartition(".")[2], value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -10,12 +11,15 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from disttask_project.access.actors import actor_from_request
 from disttask_project.console.theme import ThemeModelAdmin
 from disttask_project.i18n import translated
 from disttask_project.kernel.actor import Actor
-from disttask_project.kernel.errors import DisttaskError
+from disttask_project.kernel.errors import DisttaskError, InvalidInput, Problem
+from disttask_project.kernel.messages import text
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -34,6 +38,21 @@ def shown_problems(error: DisttaskError) -> list[dict[str, str]]:
     """What a form shows beside what was typed: each problem with its place, else the refusal itself."""
     problems = [{"where": ".".join(map(str, each.loc)), "text": translated(each.message)} for each in error.problems]
     return problems or [{"where": "", "text": translated(error.message)}]
+
+
+def posted_time(request: HttpRequest, name: str) -> datetime | None:
+    """As a browser's field gives it: in the console's time zone, without saying so. Raises `InvalidInput`."""
+    written = request.POST.get(name, "").strip()
+    if not written:
+        return None
+    try:
+        found = parse_datetime(written)
+    except ValueError:
+        found = None
+    if found is None:
+        message = text("Must be a time such as 2026-12-01T04:00.")
+        raise InvalidInput(message, problems=[Problem(loc=(name,), code="wrong_type", message=message)])
+    return found if timezone.is_aware(found) else timezone.make_aware(found)
 
 
 class ConsoleAdmin(ThemeModelAdmin):

@@ -9,10 +9,9 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
-from disttask_project.console.pages import ConsoleAdmin, actor_of, tell_error
+from disttask_project.console.pages import ConsoleAdmin, actor_of, posted_time, tell_error
 from disttask_project.kernel.errors import DisttaskError, InvalidInput, Problem
 from disttask_project.kernel.messages import text
 from execution.selectors.targets import MOST_PARKED, list_targets
@@ -67,7 +66,9 @@ def _perform(request: HttpRequest, target_id: str, act: str) -> None:
         concurrency, rate = _number(request, "concurrency"), _number(request, "rate")
         services.limit_target(concurrency=None if concurrency is None else int(concurrency), rate=rate, **common)
     else:
-        (services.open_target if act == "open" else services.close_target)(until=_time(request), **common)
+        (services.open_target if act == "open" else services.close_target)(
+            until=posted_time(request, "until"), **common
+        )
 
 
 def _told(act: str) -> str:
@@ -83,20 +84,6 @@ def _number(request: HttpRequest, name: str) -> float | None:
         return float(written) if written else None
     except ValueError as error:
         raise _bad(name, text("Must be a number.")) from error
-
-
-def _time(request: HttpRequest) -> datetime | None:
-    """As a browser's field gives it: in the console's time zone, without saying so."""
-    written = request.POST.get("until", "").strip()
-    if not written:
-        return None
-    try:
-        found = parse_datetime(written)
-    except ValueError:
-        found = None
-    if found is None:
-        raise _bad("until", text("Must be a time such as 2026-12-01T04:00."))
-    return found if timezone.is_aware(found) else timezone.make_aware(found)
 
 
 def _bad(name: str, message: str) -> InvalidInput:

@@ -9,15 +9,16 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from disttask_project.audit.models import AuditEntry
 from disttask_project.console import labels
 from disttask_project.console.listing import FilterForm, keyset_page
 from disttask_project.console.pages import ConsoleAdmin, actor_of, tell_error
 from disttask_project.kernel.errors import DisttaskError
 from retries.admin import bulk, perform
+from retries.admin.case_page import case_context
 from retries.models import ExceptionRecord
 from retries.selectors.inbox import MAX_BULK, case, chosen, groups, ids_of_group
 
@@ -39,13 +40,22 @@ class ExceptionFilterForm(FilterForm):
         label=gettext_lazy("Handled"),
         choices=[("", gettext_lazy("any")), ("0", gettext_lazy("no")), ("1", gettext_lazy("yes"))],
     )
+    owner = forms.ChoiceField(
+        label=gettext_lazy("Assignee"),
+        choices=[
+            ("", gettext_lazy("any")),
+            ("mine", gettext_lazy("mine")),
+            ("none", gettext_lazy("unassigned")),
+            ("overdue", gettext_lazy("overdue")),
+        ],
+    )
     instance = forms.CharField(label=gettext_lazy("Instance ID"), max_length=64)
     fingerprint = forms.CharField(max_length=32, widget=forms.HiddenInput)
 
     def main_fields(self) -> list[forms.BoundField]:
         return [field for field in super().main_fields() if not field.is_hidden]
 
-    def rows(self) -> Any:
+    def rows(self, *, username: str) -> Any:
         state = self.value("state")
         rows = ExceptionRecord.objects.all()
         if state is None:
@@ -59,6 +69,11 @@ class ExceptionFilterForm(FilterForm):
             "fingerprint": "fingerprint",
         }
         rows = rows.filter(**{column: self.value(name) for column, name in plain.items() if self.value(name)})
+        owner = self.value("owner")
+        if owner == "overdue":
+            rows = rows.filter(due_at__lt=timezone.now())
+        elif owner:
+            rows = rows.filter(assignee=username if owner == "mine" else "")
         handled = self.value("handled")
         return rows if handled is None else rows.filter(handled=handled == "1")
 
@@ -78,10 +93,16 @@ class ExceptionRecordAdmin(ConsoleAdmin):
         as_list = request.GET.get("view") == "list" or bool(form.value("fingerprint"))
         context: dict[str, Any] = {"form": form, "as_list": as_list, "may": _may(request)}
         if as_list:
-            context |= {"page": keyset_page(form.rows().defer("stack_trace", "details"), request, time="occurred_at")}
-            context |= {"keep": {"view": "list"}, "reset": "?view=list"}
+            context |= {
+                "page": keyset_page(
+                    form.rows(username=request.user.get_username()).defer("stack_trace", "details"),
+                    request,
+                    time="occurred_at",
+                )
+            }
+            context |= {"keep": {"view": "list"}, "reset": "?view=list", "now": timezone.now()}
         else:
-            context["groups"] = groups(form.rows())
+            context["groups"] = groups(form.rows(username=request.user.get_username()))
         return self.page(request, "console/exceptions.html", context | (extra_context or {}))
 
     def change_view(
@@ -91,30 +112,20 @@ class ExceptionRecordAdmin(ConsoleAdmin):
         found = case(object_id)
         if found is None:
             return self.gone(request, object_id)
-        context = {
-            "case": found,
-            "may": _may(request),
-            "can_retry": bulk.is_eligible(found, "retry"),
-            "can_handle": bulk.is_eligible(found, "handle"),
-            "others": ExceptionRecord.objects.filter(fingerprint=found.fingerprint, state__in=("open", "acknowledged"))
-            .exclude(pk=found.pk)
-            .count(),
-            "audit": AuditEntry.objects.filter(object_type="exception", object_id=found.pk)[:20],
-        }
+        context = case_context(found, request) | {"may": _may(request)}
         return self.page(request, "console/case.html", context | (extra_context or {}), original=found)
 
     def act_view(self, request: HttpRequest, exception_id: str) -> HttpResponse:
-        """Retry or handle one exception."""
+        """One act on one exception."""
         self.require_view(request)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         found = case(exception_id)
         act = request.POST.get("act", "")
-        if found is None or act not in bulk.ACTS:
+        if found is None or act not in perform.ACTS:
             return self.gone(request, exception_id)
-        reason = request.POST.get("reason", "").strip()
         try:
-            state = (perform.retry if act == "retry" else perform.handle)(found, reason=reason, actor=actor_of(request))
+            state = perform.posted(act, exception_id, request)
             messages.success(request, _told(act, state))
         except DisttaskError as error:
             tell_error(request, error)
@@ -155,7 +166,15 @@ def _may(request: HttpRequest) -> dict[str, bool]:
 def _told(act: str, state: str) -> str:
     if state == "asked":
         return _("Asked. A worker holds this instance and takes the act up within moments.")
-    return _("Retry: the task is due now.") if act == "retry" else _("Marked as handled.")
+    return {
+        "retry": _("Retry: the task is due now."),
+        "handle": _("Marked as handled."),
+        "acknowledge": _("Acknowledged."),
+        "assign": _("Assigned."),
+        "ignore": _("Ignored until it occurs again."),
+        "reopen": _("Reopened."),
+        "comment": _("Comment added."),
+    }[act]
 
 
 def _tell(request: HttpRequest, act: str, outcome: bulk.Outcome) -> None:

@@ -30,11 +30,15 @@ EXCEPTION: Final = define(
     handled_by="string",
     handled_at="time?",
     handled_remark="string",
+    resolution="string",
+    assignee="string",
+    due_at="time?",
     fingerprint="string",
     details="any",
     occurred_at="time",
     updated_at="time",
 )
+COMMENT: Final = define("ExceptionComment", id="string", at="time", author="string", comment="string")
 EXCEPTION_GROUP: Final = define(
     "ExceptionGroup",
     fingerprint="string",

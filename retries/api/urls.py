@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from retries.api import views
+from retries.api import acts, views
 
 urlpatterns: list[URLPattern] = [
     path("exceptions", views.Exceptions.as_view(), name="exceptions"),
     path("exceptions/groups", views.ExceptionGroups.as_view(), name="exception-groups"),
     path("exceptions/<str:exception_id>", views.ExceptionCase.as_view(), name="exception"),
     path("exceptions/<str:exception_id>/retry", views.RetryException.as_view(), name="exception-retry"),
-    path("exceptions/<str:exception_id>/handle", views.HandleException.as_view(), name="exception-handle"),
+    path("exceptions/<str:exception_id>/handle", acts.Handle.as_view(), name="exception-handle"),
+    path("exceptions/<str:exception_id>/acknowledge", acts.Acknowledge.as_view(), name="exception-acknowledge"),
+    path("exceptions/<str:exception_id>/assign", acts.Assign.as_view(), name="exception-assign"),
+    path("exceptions/<str:exception_id>/ignore", acts.Ignore.as_view(), name="exception-ignore"),
+    path("exceptions/<str:exception_id>/reopen", acts.Reopen.as_view(), name="exception-reopen"),
+    path("exceptions/<str:exception_id>/comments", acts.Comments.as_view(), name="exception-comments"),
 ]

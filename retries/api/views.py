@@ -1,4 +1,4 @@
-"""`/exceptions`: the inbox, one case, retry and handle."""
+"""`/exceptions`: the inbox, one case and its retry."""
 
 from __future__ import annotations
 
@@ -28,14 +28,12 @@ LIST: Final[Spec] = {
     "task_id": Field(max_length=128),
     "error_code": Field(max_length=128),
     "fingerprint": Field(max_length=32),
+    "assignee": Field(max_length=150),
     "since": Field(kind="time", description="occurred at or after"),
     "until": Field(kind="time", description="occurred before"),
     **PAGING,
 }
 GROUPS: Final[Spec] = {"since": Field(kind="time"), "flow_id": Field(max_length=36)}
-HANDLE: Final[Spec] = {
-    "remark": Field(required=True, min_length=1, max_length=2000, example="refunded by hand, ticket 4711"),
-}
 
 
 class Exceptions(ApiView):
@@ -57,6 +55,7 @@ class Exceptions(ApiView):
             task_id=query["task_id"],
             error_code=query["error_code"],
             fingerprint=query["fingerprint"],
+            assignee=query["assignee"],
             since=query["since"],
             until=query["until"],
         )
@@ -103,17 +102,3 @@ class RetryException(ApiView):
     def post(self, request: Request, exception_id: str) -> Response:
         answer = services.retry_exception(exception_id=exception_id, actor=self.actor(), **self.body())
         return Response(answer.as_dict(), status=200 if answer.state == "done" else 202)
-
-
-class HandleException(ApiView):
-    """Mark as handled outside the engine; nothing resumes."""
-
-    tag = "exceptions"
-    summaries: ClassVar[Mapping[str, str]] = {"POST": "Mark an exception as handled"}
-    permissions: ClassVar[Mapping[str, str]] = {"POST": services.HANDLE}
-    bodies: ClassVar[Mapping[str, Spec]] = {"POST": HANDLE}
-    answers: ClassVar[Mapping[str, Any]] = {"POST": shapes.EXCEPTION}
-
-    def post(self, request: Request, exception_id: str) -> Response:
-        found = services.handle_exception(exception_id=exception_id, actor=self.actor(), **self.body())
-        return Response(plain.exception(found))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from disttask_project.kernel.times import rfc3339
-from retries.models import ExceptionRecord
+from retries.models import ExceptionComment, ExceptionRecord
 from retries.selectors.records import FaultGroup
 
 
@@ -34,11 +34,18 @@ def exception(row: ExceptionRecord) -> dict[str, Any]:
         "handled_by": row.handled_by,
         "handled_at": rfc3339(row.handled_at),
         "handled_remark": row.handled_remark,
+        "resolution": row.resolution,
+        "assignee": row.assignee,
+        "due_at": rfc3339(row.due_at),
         "fingerprint": row.fingerprint,
         "details": row.details,
         "occurred_at": rfc3339(row.occurred_at),
         "updated_at": rfc3339(row.updated_at),
     }
+
+
+def comment(row: ExceptionComment) -> dict[str, Any]:
+    return {"id": row.pk, "at": rfc3339(row.at), "author": row.author, "comment": row.text}
 
 
 def group(found: FaultGroup) -> dict[str, Any]:

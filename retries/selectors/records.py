@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from django.db.models import Count, Max, Min, Q, QuerySet
 
+from disttask_project.audit.models import AuditEntry
 from disttask_project.kernel.errors import NotFound
 from disttask_project.kernel.messages import text
 from disttask_project.paging import COUNT_LIMIT, Page, PageRequest, paginate
 from execution.services.reconcile import Record
-from retries.models import ExceptionRecord
+from retries.models import ExceptionComment, ExceptionRecord
 
 ORDERINGS: Final[Mapping[str, str]] = {"occurred_at": "occurred_at"}
 OPEN: Final = (
@@ -22,6 +23,7 @@ OPEN: Final = (
     ExceptionRecord.State.RETRYING,
 )
 MAX_GROUPS: Final = 100
+MAX_COMMENTS: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +37,7 @@ class ExceptionFilter:
     task_id: str | None = None
     error_code: str | None = None
     fingerprint: str | None = None
+    assignee: str | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -75,6 +78,7 @@ def filtered(filters: ExceptionFilter) -> QuerySet[ExceptionRecord]:
         "task_id": filters.task_id,
         "error_code": filters.error_code,
         "fingerprint": filters.fingerprint,
+        "assignee": filters.assignee,
         "occurred_at__gte": filters.since,
         "occurred_at__lt": filters.until,
     }
@@ -87,6 +91,20 @@ def get_exception(exception_id: str) -> ExceptionRecord:
     if found is None:
         raise NotFound(text("There is no exception {id}.", id=exception_id[:64]))
     return found
+
+
+def comments_of(exception_id: str) -> list[ExceptionComment]:
+    """The latest comments, oldest first; raises `NotFound` without the record."""
+    found = get_exception(exception_id)
+    latest = ExceptionComment.objects.filter(exception_id=found.pk).order_by("-at", "-pk")[:MAX_COMMENTS]
+    return list(latest)[::-1]
+
+
+def last_act(exception_id: str, *, acts: Sequence[str]) -> AuditEntry | None:
+    """The last of these acts of people on the record."""
+    names = [f"exception.{act}" for act in acts]
+    entries = AuditEntry.objects.filter(object_type="exception", object_id=exception_id, act__in=names)
+    return entries.order_by("-at", "-pk").first()
 
 
 def groups(*, since: datetime | None = None, flow_id: str | None = None, limit: int = MAX_GROUPS) -> list[FaultGroup]:
@@ -139,7 +157,8 @@ def _is_countable(filters: ExceptionFilter) -> bool:
         bool(filters.error_code),
         bool(filters.fingerprint),
     ]
-    return sum(narrowed_by) <= 1 and filters.handled is None and not filters.task_id
+    scanned = filters.handled is not None or filters.assignee is not None or filters.task_id
+    return sum(narrowed_by) <= 1 and not scanned
 
 
 def records_of(instance_ids: Sequence[str]) -> dict[str, list[Record]]:

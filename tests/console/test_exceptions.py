@@ -78,6 +78,30 @@ def test_it_handles_one_only_with_a_remark(flow: Flow, as_role: Callable[..., Cl
     assert (case.handled, case.handled_by, case.handled_remark) == (True, "operator", "refunded by hand")
 
 
+def test_each_act_of_the_case_page_tells_what_it_did(flow: Flow, as_role: Callable[..., Client]) -> None:
+    factory.failed(flow, "a")
+    case = ExceptionRecord.objects.get()
+    client = as_role("operator")
+
+    def told(act: str, **fields: str) -> list[str]:
+        return texts(client.post(f"{INBOX}{case.pk}/act/", {"act": act, **fields}, follow=True))
+
+    assert told("acknowledge") == ["Acknowledged."]
+    assert told("assign", due_at="2020-01-01T04:00", taken_from="") == ["Assigned."]
+    assert told("comment", reason="called the bank") == ["Comment added."]
+    html = client.get(f"{INBOX}{case.pk}/change/").content.decode()
+    assert "overdue" in html
+    assert "called the bank" in html
+    assert len(client.get(INBOX, {"view": "list", "owner": "mine"}).context["page"].rows) == 1
+    assert len(client.get(INBOX, {"view": "list", "owner": "overdue"}).context["page"].rows) == 1
+    assert len(client.get(INBOX, {"view": "list", "owner": "none"}).context["page"].rows) == 0
+    assert told("ignore", reason="planned") == ["Ignored until it occurs again."]
+    assert told("reopen", reason="it was not") == ["Reopened."]
+    assert told("handle", reason="by hand", resolution="expected") == ["Marked as handled."]
+    assert "already handled by operator" in told("handle", reason="by hand")[0]
+    assert "operator" in client.get(f"{INBOX}{case.pk}/change/").context["handover"]
+
+
 def test_it_shows_a_bulk_act_before_it_is_done(flow: Flow, as_role: Callable[..., Client]) -> None:
     factory.failed(flow, "a")
     factory.retrying(flow, "b")

@@ -60,6 +60,62 @@ def test_handling_marks_and_does_not_resume(admin: APIClient, record: ExceptionR
     assert "admin" in twice.json()["message"]
 
 
+def test_the_first_to_act_wins_and_the_second_hears_who(
+    client_of: Callable[[str], APIClient], admin: APIClient, record: ExceptionRecord
+) -> None:
+    operator = client_of("operator")
+    assert operator.post(f"{URL}/{record.pk}/acknowledge", {}, format="json").json()["data"]["state"] == "acknowledged"
+    lost = admin.post(f"{URL}/{record.pk}/acknowledge", {}, format="json")
+    assert (lost.status_code, lost.json()["error"]) == (409, "EXCEPTION_MOVED")
+    assert "already acknowledged by operator" in lost.json()["message"]
+    mine = operator.post(f"{URL}/{record.pk}/assign", {"due_at": "2030-01-01T00:00:00Z"}, format="json").json()["data"]
+    assert (mine["assignee"], mine["due_at"]) == ("operator", "2030-01-01T00:00:00Z")
+    taken = admin.post(f"{URL}/{record.pk}/assign", {}, format="json")
+    assert (taken.status_code, "assigned to operator by operator" in taken.json()["message"]) == (409, True)
+    given = admin.post(f"{URL}/{record.pk}/assign", {"user": "admin", "taken_from": "operator"}, format="json")
+    assert given.json()["data"]["assignee"] == "admin"
+    assert admin.post(f"{URL}/{record.pk}/assign", {"user": "nobody"}, format="json").status_code == 422
+    entry = AuditEntry.objects.get(act="exception.acknowledge")
+    assert (entry.before, entry.after) == ({"state": "open"}, {"state": "acknowledged"})
+
+
+def test_what_a_person_closed_is_reopened(admin: APIClient, record: ExceptionRecord) -> None:
+    case = f"{URL}/{record.pk}"
+    assert admin.post(f"{case}/ignore", {"reason": " "}, format="json").status_code == 422
+    assert admin.post(f"{case}/ignore", {"reason": "planned"}, format="json").json()["data"]["state"] == "ignored"
+    assert admin.post(f"{case}/assign", {}, format="json").status_code == 409
+    assert admin.post(f"{case}/reopen", {"reason": "not planned"}, format="json").json()["data"]["state"] == "open"
+    body = {"remark": "same as 4711", "resolution": "duplicate"}
+    assert admin.post(f"{case}/handle", body, format="json").json()["data"]["resolution"] == "duplicate"
+    reopened = admin.post(f"{case}/reopen", {"reason": "it was not"}, format="json").json()["data"]
+    assert (reopened["state"], reopened["handled"], reopened["resolution"]) == ("open", False, "")
+    assert admin.post(f"{case}/retry", {}, format="json").status_code == 200
+    drive()
+    assert admin.post(f"{case}/reopen", {"reason": "again"}, format="json").status_code == 409
+
+
+def test_a_new_occurrence_opens_what_was_ignored_and_keeps_its_assignee(
+    admin: APIClient, record: ExceptionRecord
+) -> None:
+    admin.post(f"{URL}/{record.pk}/assign", {}, format="json")
+    admin.post(f"{URL}/{record.pk}/ignore", {"reason": "planned"}, format="json")
+    admin.post("/api/v1/transactions/O-1/retry", {}, format="json")
+    drive(first=refused())
+    record.refresh_from_db()
+    assert (record.state, record.assignee) == ("open", "admin")
+
+
+def test_comments_are_kept_in_order(admin: APIClient, record: ExceptionRecord) -> None:
+    for comment in ("called the bank", "they are back"):
+        assert admin.post(f"{URL}/{record.pk}/comments", {"comment": comment}, format="json").status_code == 201
+    rows = admin.get(f"{URL}/{record.pk}/comments").json()["data"]["list"]
+    assert [(row["author"], row["comment"]) for row in rows] == [
+        ("admin", "called the bank"),
+        ("admin", "they are back"),
+    ]
+    assert admin.get(f"{URL}/nothing/comments").status_code == 404
+
+
 def test_a_viewer_may_look_and_not_touch(client_of: Callable[[str], APIClient], record: ExceptionRecord) -> None:
     viewer = client_of("viewer")
     assert viewer.get(f"{URL}/{record.pk}").status_code == 200

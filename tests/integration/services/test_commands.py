@@ -117,6 +117,11 @@ def test_the_inbox_is_worked_from_the_terminal() -> None:
     assert "CARD_DECLINED" in run("exceptions", "show", record.pk)
     assert run_json("exceptions", "retry", record.pk)["state"] == "done"
     drive(a=refused())
+    assert run_json("exceptions", "acknowledge", record.pk)["state"] == "acknowledged"
+    run("exceptions", "comment", record.pk, "--comment", "called the bank")
+    assert "called the bank" in run("exceptions", "comments", record.pk)
+    assert run_json("exceptions", "ignore", record.pk, "--reason", "planned")["state"] == "ignored"
+    assert run_json("exceptions", "reopen", record.pk, "--reason", "it was not")["state"] == "open"
     assert run_json("exceptions", "handle", record.pk, "--remark", "by hand")["handled"] is True
     assert run_json("exceptions", "list")[:1] == []
 

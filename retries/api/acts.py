@@ -1,0 +1,106 @@
+"""`/exceptions/{id}/...`: what people do about a record; nothing resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from disttask_project.api.fields import Field, Spec
+from disttask_project.api.listing import whole
+from disttask_project.api.shapes import list_of
+from disttask_project.api.views import ApiView
+from retries import services
+from retries.api import shapes
+from retries.models import ExceptionRecord
+from retries.selectors import plain, records
+
+MAY_REASON: Final[Spec] = {"reason": Field(default="", max_length=services.TEXT_LENGTH)}
+REASON: Final[Spec] = {"reason": Field(required=True, min_length=1, max_length=services.TEXT_LENGTH)}
+
+
+class RecordAct(ApiView):
+    """An act on one record, through its service."""
+
+    tag = "exceptions"
+    permissions: ClassVar[Mapping[str, str]] = {"POST": services.HANDLE}
+    answers: ClassVar[Mapping[str, Any]] = {"POST": shapes.EXCEPTION}
+    service: ClassVar[Callable[..., ExceptionRecord]]
+
+    def post(self, request: Request, exception_id: str) -> Response:
+        found = type(self).service(exception_id=exception_id, actor=self.actor(), **self.body())
+        return Response(plain.exception(found))
+
+
+class Acknowledge(RecordAct):
+    """Say that it is seen; 409 names who was first."""
+
+    summaries: ClassVar[Mapping[str, str]] = {"POST": "Acknowledge an exception"}
+    bodies: ClassVar[Mapping[str, Spec]] = {"POST": MAY_REASON}
+    service = services.acknowledge_exception
+
+
+class Assign(RecordAct):
+    """Give it to somebody, or take it. Who has it already is named in `taken_from`, else 409 says who."""
+
+    summaries: ClassVar[Mapping[str, str]] = {"POST": "Assign an exception"}
+    bodies: ClassVar[Mapping[str, Spec]] = {
+        "POST": {
+            "user": Field(max_length=150, description="username; without it: oneself"),
+            "due_at": Field(kind="time", description="to be dealt with by then"),
+            "taken_from": Field(default="", max_length=150, description="who has it now"),
+            **MAY_REASON,
+        }
+    }
+    service = services.assign_exception
+
+
+class Ignore(RecordAct):
+    """Leave it alone until it occurs again."""
+
+    summaries: ClassVar[Mapping[str, str]] = {"POST": "Ignore an exception"}
+    bodies: ClassVar[Mapping[str, Spec]] = {"POST": REASON}
+    service = services.ignore_exception
+
+
+class Handle(RecordAct):
+    """Mark as handled outside the engine; nothing resumes."""
+
+    summaries: ClassVar[Mapping[str, str]] = {"POST": "Mark an exception as handled"}
+    bodies: ClassVar[Mapping[str, Spec]] = {
+        "POST": {
+            "remark": Field(required=True, min_length=1, max_length=2000, example="refunded by hand, ticket 4711"),
+            "resolution": Field(default="fixed_outside", choices=tuple(ExceptionRecord.Resolution.values)),
+        }
+    }
+    service = services.handle_exception
+
+
+class Reopen(RecordAct):
+    """Put what a person closed back into the inbox."""
+
+    summaries: ClassVar[Mapping[str, str]] = {"POST": "Reopen an exception"}
+    bodies: ClassVar[Mapping[str, Spec]] = {"POST": REASON}
+    service = services.reopen_exception
+
+
+class Comments(ApiView):
+    """What people wrote beside an exception, oldest first."""
+
+    tag = "exceptions"
+    summaries: ClassVar[Mapping[str, str]] = {"GET": "List comments", "POST": "Comment on an exception"}
+    permissions: ClassVar[Mapping[str, str]] = {"GET": services.VIEW, "POST": services.HANDLE}
+    bodies: ClassVar[Mapping[str, Spec]] = {
+        "POST": {"comment": Field(required=True, min_length=1, max_length=services.TEXT_LENGTH)}
+    }
+    answers: ClassVar[Mapping[str, Any]] = {"GET": list_of(shapes.COMMENT), "POST": shapes.COMMENT}
+
+    def get(self, request: Request, exception_id: str) -> Response:
+        self.query()
+        return Response(whole(records.comments_of(exception_id), plain.comment))
+
+    def post(self, request: Request, exception_id: str) -> Response:
+        written = services.comment_exception(exception_id=exception_id, actor=self.actor(), **self.body())
+        return Response(plain.comment(written), status=201)
