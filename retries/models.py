@@ -63,6 +63,7 @@ class ExceptionRecord(models.Model):
     resolution = models.CharField(
         _("resolution"), max_length=32, choices=Resolution, blank=True, default="", db_default=""
     )
+    runbook = models.CharField(_("runbook"), max_length=2048, blank=True, default="", db_default="")
     # A person's; the journal names neither column, so that both outlive a new occurrence.
     assignee = models.CharField(_("assignee"), max_length=150, blank=True, default="", db_default="")
     due_at = models.DateTimeField(_("due"), null=True)

@@ -46,6 +46,7 @@ TABLES: Final[Mapping[str, RowSpec]] = {
             "handled_at": "time",
             "handled_remark": "text",
             "resolution": "text",
+            "runbook": "text",
             "fingerprint": "text",
             "details": "json",
             "occurred_at": "time",
@@ -129,6 +130,7 @@ def _record(
         "handled_at": None,
         "handled_remark": "",
         "resolution": "",
+        "runbook": task.runbook,
         "fingerprint": fingerprint(
             flow_id=task.flow_id, task_id=task.task_id, error_code=failure.code, message=str(failure.message)
         ),

@@ -164,6 +164,7 @@ def failed_task(state: InstanceState, spec: CompiledTask | None, task: TaskState
         attempt=task.attempt,
         retries=task.retries,
         first_failed_at=task.first_failed_at or now,
+        runbook=spec.runbook if spec else state.flow.runbook,
     )
 
 

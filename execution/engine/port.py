@@ -28,6 +28,7 @@ class FailedTask:
     attempt: int
     retries: int
     first_failed_at: datetime
+    runbook: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

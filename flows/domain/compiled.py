@@ -146,6 +146,7 @@ class CompiledTask:
     on_unknown: OnUnknown = OnUnknown.RETRY
     check: CompiledTask | None = None
     undo: CompiledTask | None = None
+    runbook: str = ""  # its own, else the flow's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +168,7 @@ class CompiledFlow:
     tasks: Mapping[str, CompiledTask]
     dependents: Mapping[str, tuple[str, ...]]
     on_failure: OnFailure = OnFailure.HOLD
+    runbook: str = ""
     timeout_seconds: float | None = None
     max_parallel: int | None = None
     tags: Mapping[str, Template] = field(default_factory=dict)

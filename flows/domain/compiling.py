@@ -42,6 +42,7 @@ def compile_flow(pinned: Mapping[str, Any]) -> CompiledFlow:
         output=None if output is None else _templates(output),
         input_schema=pinned.get("input_schema"),
         failure_flow=_failure_flow(pinned.get("failure_flow")),
+        runbook=pinned.get("runbook", ""),
     )
 
 
@@ -82,6 +83,7 @@ def _task(item: Mapping[str, Any]) -> CompiledTask:
         on_unknown=OnUnknown(item.get("on_unknown", OnUnknown.RETRY)),
         check=_errand(item, "check", Kind.CHECK),
         undo=_errand(item, "compensate", Kind.UNDO),
+        runbook=item.get("runbook", ""),
     )
 
 
@@ -100,6 +102,7 @@ def _errand(task: Mapping[str, Any], name: str, kind: Kind) -> CompiledTask | No
         config=template(config, keeps_secrets=True) if config else _NOTHING,
         input=_templates(item.get("input", {})),
         inherits_input="input" not in item,
+        runbook=task.get("runbook", ""),
         fields=tuple(field_from_json(field) for field in item.get("fields", ())),
         success_when=_condition(item.get("success_when")),
         failed_when=_condition(item.get("failed_when")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -43,10 +44,23 @@ def _positive(value: float) -> float:
     return value
 
 
+def _address(value: str) -> str:
+    """A link that people click: nothing but http and https, and nobody's password in it."""
+    try:
+        parts = urlsplit(value)
+        sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+    except ValueError:
+        sound = False
+    if not sound or not value.isprintable() or " " in value:
+        raise PydanticCustomError("address", "address")
+    return value
+
+
 _WORDS = StringConstraints(max_length=4096)
 Text = Annotated[str, StringConstraints(max_length=65_536)]
 TagName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Source = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+Address = Annotated[str, StringConstraints(max_length=2048), AfterValidator(_address)]
 Seconds = Annotated[float, Field(allow_inf_nan=False, le=31_536_000), AfterValidator(_positive)]
 FlowName = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 TaskName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -115,6 +129,7 @@ class TaskShape(_Shape):
     id: TaskId
     task_name: TaskName
     description: Text = ""
+    runbook: Address | None = None
     depends_on: list[str] = Field(default_factory=list)
     join: Join = "all"
     config: dict[str, Any] = Field(default_factory=dict)
@@ -148,6 +163,7 @@ class FlowShape(_Shape):
 
     name: FlowName
     description: Text = ""
+    runbook: Address | None = None
     schema_version: Annotated[int, Field(ge=1, le=LANGUAGE_VERSION)] = LANGUAGE_VERSION
     input_schema: JsonSchema | None = None
     tasks: Annotated[list[TaskShape], Field(min_length=1, max_length=MAX_TASKS)]

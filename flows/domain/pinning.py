@@ -37,6 +37,7 @@ def pin(shape: FlowShape, catalog: Catalog, defaults: RetryDefaults) -> dict[str
         "tags": shape.tags,
         "output": shape.output,
         "input_schema": shape.input_schema,
+        "runbook": shape.runbook,
     }
     pinned = {key: value for key, value in pinned.items() if value is not None and value != {}}
     if shape.output == {}:
@@ -73,6 +74,7 @@ def _task(
     }
     for name in ("when", "success_when", "unknown_when", "error_code", "error_message", "idempotency_key"):
         pinned[name] = getattr(task, name)
+    pinned["runbook"] = task.runbook or shape.runbook
     if task.optional:
         pinned["optional"] = True
     if task.check is not None:

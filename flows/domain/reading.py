@@ -46,6 +46,7 @@ TYPE_WORDS: Final = {
     "model_attributes_type": text("Must be an object."),
     "finite_number": text("Must be a finite number."),
     "not_positive": text("Must be greater than 0."),
+    "address": text("Must be an http or https address without a user name."),
     "join": text("Must be all, any, or how many dependencies must succeed (a whole number from 1)."),
     "output": text("Must be an object of named values, or a name for the whole result."),
 }

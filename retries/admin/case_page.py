@@ -56,6 +56,8 @@ def handover(found: ExceptionRecord, audit: Sequence[AuditEntry], request: HttpR
         "state": look("exception", found.state).word,
     }
     lines = [head, f"{found.error_code} {found.error_message[:300]}"]
+    if found.runbook:
+        lines.append(_("Runbook: %(address)s") % {"address": found.runbook})
     if found.assignee:
         lines.append(_("Assigned to %(who)s") % {"who": found.assignee})
     if audit:

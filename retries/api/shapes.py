@@ -31,6 +31,7 @@ EXCEPTION: Final = define(
     handled_at="time?",
     handled_remark="string",
     resolution="string",
+    runbook="string",
     assignee="string",
     due_at="time?",
     fingerprint="string",

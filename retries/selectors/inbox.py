@@ -29,6 +29,7 @@ class Group:
     task_id: str
     error_code: str
     message: str
+    runbook: str
     count: int
     waiting: int
     first: datetime
@@ -59,7 +60,12 @@ def groups(rows: QuerySet[ExceptionRecord], *, limit: int = MAX_GROUPS) -> list[
     )
     found: list[dict[str, Any]] = list(counted)
     texts = _latest_texts(found)
-    return [Group(**entry, message=texts.get((entry["fingerprint"], entry["last"]), "")) for entry in found]
+    nothing = ("", "")
+    latest = [texts.get((entry["fingerprint"], entry["last"]), nothing) for entry in found]
+    return [
+        Group(**entry, message=message, runbook=runbook)
+        for entry, (message, runbook) in zip(found, latest, strict=True)
+    ]
 
 
 def open_figures() -> OpenFigures:
@@ -88,9 +94,9 @@ def case(exception_id: str) -> ExceptionRecord | None:
     return ExceptionRecord.objects.select_related("instance").filter(pk=exception_id).first()
 
 
-def _latest_texts(found: Sequence[dict[str, Any]]) -> dict[tuple[str, datetime], str]:
+def _latest_texts(found: Sequence[dict[str, Any]]) -> dict[tuple[str, datetime], tuple[str, str]]:
     if not found:
         return {}
     keys = reduce(or_, (Q(fingerprint=entry["fingerprint"], occurred_at=entry["last"]) for entry in found))
-    rows = ExceptionRecord.objects.filter(keys).values_list("fingerprint", "occurred_at", "error_message")
-    return {(fingerprint, at): message for fingerprint, at, message in rows}
+    rows = ExceptionRecord.objects.filter(keys).values_list("fingerprint", "occurred_at", "error_message", "runbook")
+    return {(fingerprint, at): (message, runbook) for fingerprint, at, message, runbook in rows}

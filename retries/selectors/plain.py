@@ -35,6 +35,7 @@ def exception(row: ExceptionRecord) -> dict[str, Any]:
         "handled_at": rfc3339(row.handled_at),
         "handled_remark": row.handled_remark,
         "resolution": row.resolution,
+        "runbook": row.runbook,
         "assignee": row.assignee,
         "due_at": rfc3339(row.due_at),
         "fingerprint": row.fingerprint,

@@ -23,6 +23,7 @@ ROLES = {
 }
 TWO_STEPS: dict[str, Any] = {
     "name": "two-steps",
+    "runbook": "https://wiki.example/two-steps",
     "input_schema": {"type": "object", "properties": {"amount": {"type": "integer"}}},
     "tags": {"order": "${params.order}"},
     "tasks": [

@@ -27,6 +27,7 @@ def test_it_lists_and_shows_what_failed(admin: APIClient, record: ExceptionRecor
     assert [row["id"] for row in data["list"]] == [record.pk]
     shown = admin.get(f"{URL}/{record.pk}").json()["data"]
     assert (shown["group_id"], shown["group_name"], shown["task_id"]) == ("O-1", "two-steps", "first")
+    assert shown["runbook"] == "https://wiki.example/two-steps"
     assert (shown["error_code"], shown["handled"], shown["state"]) == ("CARD_DECLINED", False, "open")
     assert admin.get(f"{URL}?handled=true").json()["data"]["list"] == []
     assert admin.get(f"{URL}/nothing").status_code == 404

@@ -56,6 +56,7 @@ def test_it_opens_a_record_with_all_that_is_known() -> None:
         "handled_at": None,
         "handled_remark": "",
         "resolution": "",
+        "runbook": "",
         "fingerprint": fingerprint,
         "details": {"attempt": 2, "reason": "manual", "sort": "refused_now", "answer": {"a": 1}},
         "occurred_at": START,
