@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,7 +15,7 @@ from django.db import transaction
 from disttask_project.audit.services import record
 from disttask_project.kernel.actor import Actor
 from disttask_project.kernel.clock import Clock, SystemClock
-from disttask_project.kernel.errors import Conflict, InvalidInput, Problem
+from disttask_project.kernel.errors import Conflict, DisttaskError, InvalidInput, Problem
 from disttask_project.kernel.json import fault_in
 from disttask_project.kernel.messages import Message, text
 from disttask_project.kernel.times import rfc3339
@@ -22,11 +25,14 @@ from execution.services.refusals import ago
 from retries import repository
 from retries.domain.states import ACTS, Resolution, may
 from retries.models import ExceptionComment, ExceptionRecord
+from retries.selectors.inbox import chosen, ids_of_group
 from retries.selectors.records import get_exception, last_act
 
 VIEW: Final = "retries.view_exceptionrecord"
 HANDLE: Final = "retries.handle_exception"
 TEXT_LENGTH: Final = 2000
+# One request must end before the web server's own limit; what is left is said, not silently dropped.
+TIME_LIMIT: Final = 20.0
 _DONE: Final[Mapping[str, Message]] = {
     "acknowledge": text("already acknowledged by {actor} {ago} ago"),
     "assign": text("already assigned to {assignee} by {actor} {ago} ago"),
@@ -34,6 +40,42 @@ _DONE: Final[Mapping[str, Message]] = {
     "handle": text("already handled by {actor} {ago} ago"),
     "reopen": text("already reopened by {actor} {ago} ago"),
 }
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What became of an act on many: refusals by their reason, and how many nobody got to."""
+
+    done: int = 0
+    asked: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    left: int = 0
+
+
+def act_on_each(rows: Sequence[ExceptionRecord], work: Callable[[ExceptionRecord], object]) -> Outcome:
+    """Each by itself through its service: one that is refused stops no other."""
+    outcome = Outcome()
+    deadline = time.monotonic() + TIME_LIMIT
+    for index, row in enumerate(rows):
+        if time.monotonic() > deadline:
+            outcome.left = len(rows) - index
+            break
+        try:
+            answer = work(row)
+        except DisttaskError as error:
+            outcome.refused[error.message] += 1
+        else:
+            asked = isinstance(answer, ActAnswer) and answer.state == "asked"
+            outcome.asked += asked
+            outcome.done += not asked
+    return outcome
+
+
+def act_on_group(*, fingerprint: str, act: str, actor: Actor, **given: Any) -> Outcome:
+    """The act on whatever waits with this cause, at most `MAX_BULK` of it."""
+    actor.require(HANDLE)
+    rows = [row for row in chosen(ids_of_group(fingerprint)) if may(act, state=row.state, handled=row.handled)]
+    return act_on_each(rows, lambda row: ON_RECORDS[act](exception_id=row.pk, actor=actor, **given))
 
 
 def retry_exception(
@@ -145,6 +187,15 @@ def comment_exception(*, exception_id: str, comment: str, actor: Actor, clock: C
             after={"comment": written.pk},
         )
     return written
+
+
+ON_RECORDS: Final[Mapping[str, Callable[..., ExceptionRecord]]] = {
+    "acknowledge": acknowledge_exception,
+    "assign": assign_exception,
+    "ignore": ignore_exception,
+    "handle": handle_exception,
+    "reopen": reopen_exception,
+}
 
 
 def _act(

@@ -16,13 +16,15 @@ from django.utils.translation import gettext_lazy, ngettext
 from disttask_project.console import labels
 from disttask_project.console.listing import FilterForm, keyset_page
 from disttask_project.console.pages import ConsoleAdmin, actor_of, tell_error
+from disttask_project.i18n import translated
 from disttask_project.kernel.errors import DisttaskError
+from retries import services
 from retries.admin import bulk, perform
 from retries.admin.case_page import case_context
 from retries.models import ExceptionRecord
 from retries.selectors.inbox import MAX_BULK, case, chosen, groups, ids_of_group
 
-PERMISSIONS = {"retry": "execution.retry_instance", "handle": "retries.handle_exception"}
+PERMISSIONS = {"retry": "execution.retry_instance"} | dict.fromkeys(bulk.ACTS[1:], services.HANDLE)
 
 
 class ExceptionFilterForm(FilterForm):
@@ -177,13 +179,15 @@ def _told(act: str, state: str) -> str:
     }[act]
 
 
-def _tell(request: HttpRequest, act: str, outcome: bulk.Outcome) -> None:
+def _tell(request: HttpRequest, act: str, outcome: services.Outcome) -> None:
     """One message for each kind of outcome, with its count."""
     if outcome.done:
         done = (
             ngettext("%(n)d exception retried.", "%(n)d exceptions retried.", outcome.done)
             if act == "retry"
             else ngettext("%(n)d exception marked as handled.", "%(n)d exceptions marked as handled.", outcome.done)
+            if act == "handle"
+            else ngettext("%(n)d exception: done.", "%(n)d exceptions: done.", outcome.done)
         )
         messages.success(request, done % {"n": outcome.done})
     if outcome.asked:
@@ -191,7 +195,7 @@ def _tell(request: HttpRequest, act: str, outcome: bulk.Outcome) -> None:
         messages.info(request, text % {"n": outcome.asked})
     for reason, count in outcome.refused.most_common(10):
         text = ngettext("%(n)d refused: %(reason)s", "%(n)d refused: %(reason)s", count)
-        messages.warning(request, text % {"n": count, "reason": reason})
+        messages.warning(request, text % {"n": count, "reason": translated(reason) or _("refused")})
     if outcome.left:
         text = ngettext(
             "%(n)d not tried: out of time. Choose it again.",

@@ -8,20 +8,8 @@ from typing import Any, Final
 from django.http import HttpRequest
 
 from disttask_project.console.pages import actor_of, posted_time
-from disttask_project.kernel.actor import Actor
 from retries import services
 from retries.models import ExceptionRecord
-
-
-def retry(row: ExceptionRecord, *, reason: str, actor: Actor) -> str:
-    """Try the failed task again now; "done" or "asked"."""
-    return services.retry_exception(exception_id=row.pk, reason=reason, actor=actor).state
-
-
-def handle(row: ExceptionRecord, *, reason: str, actor: Actor) -> str:
-    """Mark it as dealt with by people; the task is left as it is."""
-    services.handle_exception(exception_id=row.pk, remark=reason, actor=actor)
-    return "done"
 
 
 def posted(act: str, exception_id: str, request: HttpRequest) -> str:

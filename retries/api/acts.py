@@ -12,6 +12,9 @@ from disttask_project.api.fields import Field, Spec
 from disttask_project.api.listing import whole
 from disttask_project.api.shapes import list_of
 from disttask_project.api.views import ApiView
+from disttask_project.i18n import translated
+from disttask_project.kernel.errors import NotFound
+from disttask_project.kernel.messages import text
 from retries import services
 from retries.api import shapes
 from retries.models import ExceptionRecord
@@ -19,6 +22,14 @@ from retries.selectors import plain, records
 
 MAY_REASON: Final[Spec] = {"reason": Field(default="", max_length=services.TEXT_LENGTH)}
 REASON: Final[Spec] = {"reason": Field(required=True, min_length=1, max_length=services.TEXT_LENGTH)}
+
+# What of the body each act's service takes, under the service's own name.
+GROUP_ACTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "acknowledge": {"reason": "reason"},
+    "assign": {"reason": "reason", "user": "user", "due_at": "due_at", "taken_from": "taken_from"},
+    "ignore": {"reason": "reason"},
+    "handle": {"remark": "reason", "resolution": "resolution"},
+}
 
 
 class RecordAct(ApiView):
@@ -104,3 +115,30 @@ class Comments(ApiView):
     def post(self, request: Request, exception_id: str) -> Response:
         written = services.comment_exception(exception_id=exception_id, actor=self.actor(), **self.body())
         return Response(plain.comment(written), status=201)
+
+
+class GroupAct(ApiView):
+    """One act on all that waits with one cause: `acknowledge`, `assign`, `ignore` or `handle`."""
+
+    tag = "exceptions"
+    summaries: ClassVar[Mapping[str, str]] = {"POST": "Act on a group of exceptions"}
+    permissions: ClassVar[Mapping[str, str]] = {"POST": services.HANDLE}
+    bodies: ClassVar[Mapping[str, Spec]] = {
+        "POST": {
+            "reason": Field(required=True, min_length=1, max_length=services.TEXT_LENGTH, description="or remark"),
+            "user": Field(max_length=150, description="of assign; without it: oneself"),
+            "due_at": Field(kind="time", description="of assign"),
+            "taken_from": Field(default="", max_length=150, description="of assign"),
+            "resolution": Field(default="fixed_outside", choices=tuple(ExceptionRecord.Resolution.values)),
+        }
+    }
+    answers: ClassVar[Mapping[str, Any]] = {"POST": shapes.GROUP_OUTCOME}
+
+    def post(self, request: Request, fingerprint: str, act: str) -> Response:
+        body = self.body()
+        if act not in GROUP_ACTS:
+            raise NotFound(text("Groups know these acts: {acts}.", acts=", ".join(GROUP_ACTS)))
+        given = {name: body[key] for name, key in GROUP_ACTS[act].items()}
+        outcome = services.act_on_group(fingerprint=fingerprint, act=act, actor=self.actor(), **given)
+        refused = [{"message": translated(message), "count": n} for message, n in outcome.refused.most_common(10)]
+        return Response({"done": outcome.done, "left": outcome.left, "refused": refused})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from disttask_project.api.shapes import define
+from disttask_project.api.shapes import array_of, define
 
 EXCEPTION: Final = define(
     "Exception",
@@ -53,4 +53,10 @@ EXCEPTION_GROUP: Final = define(
     task_name="string",
     error_code="string",
     sample=EXCEPTION,
+)
+GROUP_OUTCOME: Final = define(
+    "ExceptionGroupOutcome",
+    done="integer",
+    left="integer",
+    refused=array_of(define("ExceptionRefusal", message="string", count="integer")),
 )

@@ -136,6 +136,17 @@ def test_it_acts_on_a_whole_group_at_most_500(flow: Flow, as_role: Callable[...,
     assert response.context["ids"] == [ExceptionRecord.objects.get().pk]
 
 
+@pytest.mark.parametrize(("act", "state"), [("acknowledge", "acknowledged"), ("assign", "open"), ("ignore", "ignored")])
+def test_it_does_each_act_on_a_group(flow: Flow, as_role: Callable[..., Client], act: str, state: str) -> None:
+    for name in ("a", "b"):
+        factory.failed(flow, name)
+    client = as_role("operator")
+    ids = client.post(BULK, {"act": act, "group": ExceptionRecord.objects.all()[0].fingerprint}).context["ids"]
+    response = client.post(BULK, {"act": act, "chosen": ids, "confirmed": "1", "reason": "known"}, follow=True)
+    assert texts(response) == ["2 exceptions: done."]
+    assert set(ExceptionRecord.objects.values_list("state", flat=True)) == {state}
+
+
 def test_it_refuses_bulk_to_who_may_not(flow: Flow, as_role: Callable[..., Client]) -> None:
     factory.failed(flow, "a")
     assert as_role("viewer").post(BULK, {"act": "retry", "chosen": []}).status_code == 403

@@ -106,6 +106,17 @@ def test_a_new_occurrence_opens_what_was_ignored_and_keeps_its_assignee(
     assert (record.state, record.assignee) == ("open", "admin")
 
 
+def test_a_group_is_acted_on_as_a_whole(admin: APIClient, record: ExceptionRecord) -> None:
+    group = f"{URL}/groups/{record.fingerprint}"
+    taken = admin.post(f"{group}/assign", {"reason": "mine"}, format="json")
+    assert taken.json()["data"] == {"done": 1, "left": 0, "refused": []}
+    assert admin.post(f"{group}/ignore", {"reason": "planned"}, format="json").json()["data"]["done"] == 1
+    record.refresh_from_db()
+    assert (record.state, record.assignee) == ("ignored", "admin")
+    assert admin.post(f"{group}/ignore", {"reason": "again"}, format="json").json()["data"]["done"] == 0
+    assert admin.post(f"{group}/drop", {"reason": "x"}, format="json").status_code == 404
+
+
 def test_comments_are_kept_in_order(admin: APIClient, record: ExceptionRecord) -> None:
     for comment in ("called the bank", "they are back"):
         assert admin.post(f"{URL}/{record.pk}/comments", {"comment": comment}, format="json").status_code == 201
