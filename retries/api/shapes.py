@@ -54,6 +54,18 @@ EXCEPTION_GROUP: Final = define(
     error_code="string",
     sample=EXCEPTION,
 )
+GROUP_CASE: Final = define(
+    "ExceptionGroupCase",
+    fingerprint="string",
+    state="string",
+    by_state="object",
+    assignees=array_of({"type": "string"}),
+    due_at="time?",
+    first_at="time",
+    last_at="time",
+    runbook="string",
+    sample=EXCEPTION,
+)
 GROUP_OUTCOME: Final = define(
     "ExceptionGroupOutcome",
     done="integer",

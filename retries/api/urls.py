@@ -9,6 +9,7 @@ from retries.api import acts, views
 urlpatterns: list[URLPattern] = [
     path("exceptions", views.Exceptions.as_view(), name="exceptions"),
     path("exceptions/groups", views.ExceptionGroups.as_view(), name="exception-groups"),
+    path("exceptions/groups/<str:fingerprint>", views.GroupOfExceptions.as_view(), name="exception-group"),
     path("exceptions/groups/<str:fingerprint>/<str:act>", acts.GroupAct.as_view(), name="exception-group-act"),
     path("exceptions/<str:exception_id>", views.ExceptionCase.as_view(), name="exception"),
     path("exceptions/<str:exception_id>/retry", views.RetryException.as_view(), name="exception-retry"),

@@ -76,6 +76,19 @@ class ExceptionGroups(ApiView):
         return Response(whole(records.groups(**self.query()), plain.group))
 
 
+class GroupOfExceptions(ApiView):
+    """One group: its records by state, who is at work on them, and until when."""
+
+    tag = "exceptions"
+    summaries: ClassVar[Mapping[str, str]] = {"GET": "Show a group of exceptions"}
+    permissions: ClassVar[Mapping[str, str]] = {"GET": services.VIEW}
+    answers: ClassVar[Mapping[str, Any]] = {"GET": shapes.GROUP_CASE}
+
+    def get(self, request: Request, fingerprint: str) -> Response:
+        self.query()
+        return Response(plain.group_case(records.get_group(fingerprint)))
+
+
 class ExceptionCase(ApiView):
     """One exception."""
 

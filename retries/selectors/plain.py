@@ -6,7 +6,7 @@ from typing import Any
 
 from disttask_project.kernel.times import rfc3339
 from retries.models import ExceptionComment, ExceptionRecord
-from retries.selectors.records import FaultGroup
+from retries.selectors.records import FaultGroup, GroupCase
 
 
 def exception(row: ExceptionRecord) -> dict[str, Any]:
@@ -47,6 +47,20 @@ def exception(row: ExceptionRecord) -> dict[str, Any]:
 
 def comment(row: ExceptionComment) -> dict[str, Any]:
     return {"id": row.pk, "at": rfc3339(row.at), "author": row.author, "comment": row.text}
+
+
+def group_case(found: GroupCase) -> dict[str, Any]:
+    return {
+        "fingerprint": found.fingerprint,
+        "state": found.state,
+        "by_state": dict(found.by_state),
+        "assignees": list(found.assignees),
+        "due_at": rfc3339(found.due_at),
+        "first_at": rfc3339(found.first_at),
+        "last_at": rfc3339(found.last_at),
+        "runbook": found.sample.runbook,
+        "sample": exception(found.sample),
+    }
 
 
 def group(found: FaultGroup) -> dict[str, Any]:

@@ -54,6 +54,20 @@ class FaultGroup:
     sample: ExceptionRecord
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupCase:
+    """One group, closed records included. `state` is the one that most needs a person."""
+
+    fingerprint: str
+    state: str
+    by_state: Mapping[str, int]
+    assignees: Sequence[str]
+    due_at: datetime | None
+    first_at: datetime
+    last_at: datetime
+    sample: ExceptionRecord
+
+
 def list_exceptions(
     *, filters: ExceptionFilter | None = None, asked: PageRequest | None = None
 ) -> Page[ExceptionRecord]:
@@ -127,6 +141,29 @@ def groups(*, since: datetime | None = None, flow_id: str | None = None, limit: 
     )
     samples = _samples(counted)
     return [FaultGroup(**row, sample=samples[row["fingerprint"]]) for row in counted]
+
+
+def get_group(fingerprint: str) -> GroupCase:
+    """One group by its fingerprint; raises `NotFound`. Four queries, all by the index of the fingerprint."""
+    rows = ExceptionRecord.objects.filter(fingerprint=fingerprint)
+    sample = rows.order_by("-occurred_at", "-pk").first()
+    if sample is None:
+        raise NotFound(text("There is no group of exceptions {id}.", id=fingerprint[:64]))
+    counted = rows.order_by().values_list("state").annotate(count=Count("pk"))
+    by_state = dict(counted)
+    live = rows.filter(state__in=OPEN).order_by()
+    told = live.exclude(assignee="").values_list("assignee", flat=True).distinct()
+    times = rows.aggregate(first=Min("occurred_at"), due=Min("due_at", filter=Q(state__in=OPEN)))
+    return GroupCase(
+        fingerprint=fingerprint,
+        state=next(str(state) for state in ExceptionRecord.State if str(state) in by_state),
+        by_state=by_state,
+        assignees=sorted(told[:MAX_GROUPS]),
+        due_at=times["due"],
+        first_at=times["first"],
+        last_at=sample.occurred_at,
+        sample=sample,
+    )
 
 
 def open_by_state() -> dict[str, int]:

@@ -110,10 +110,15 @@ def test_a_group_is_acted_on_as_a_whole(admin: APIClient, record: ExceptionRecor
     group = f"{URL}/groups/{record.fingerprint}"
     taken = admin.post(f"{group}/assign", {"reason": "mine"}, format="json")
     assert taken.json()["data"] == {"done": 1, "left": 0, "refused": []}
+    told = admin.get(group).json()["data"]
+    assert (told["state"], told["by_state"], told["assignees"]) == ("open", {"open": 1}, ["admin"])
+    assert (told["due_at"], told["runbook"]) == (None, "https://wiki.example/two-steps")
     assert admin.post(f"{group}/ignore", {"reason": "planned"}, format="json").json()["data"]["done"] == 1
     record.refresh_from_db()
     assert (record.state, record.assignee) == ("ignored", "admin")
     assert admin.post(f"{group}/ignore", {"reason": "again"}, format="json").json()["data"]["done"] == 0
+    assert admin.get(group).json()["data"]["state"] == "ignored"
+    assert admin.get(f"{URL}/groups/nothing").status_code == 404
     assert admin.post(f"{group}/drop", {"reason": "x"}, format="json").status_code == 404
 
 

@@ -88,6 +88,7 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "exception-assign"): OPERATORS,
     ("POST", "exception-ignore"): OPERATORS,
     ("POST", "exception-reopen"): OPERATORS,
+    ("GET", "exception-group"): VIEWERS,
     ("POST", "exception-group-act"): OPERATORS,
     ("GET", "exception-comments"): VIEWERS,
     ("POST", "exception-comments"): OPERATORS,
