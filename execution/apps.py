@@ -18,11 +18,14 @@ class ExecutionConfig(AppConfig):
     def ready(self) -> None:
         from execution import checks, jobs  # noqa: F401, PLC0415  models must be loaded first
         from execution.executors import base, schema  # noqa: PLC0415
+        from execution.selectors import failures  # noqa: PLC0415
         from execution.services import bell  # noqa: PLC0415
+        from flows import drills  # noqa: PLC0415
         from flows.domain import catalog  # noqa: PLC0415
 
         bell.join(jobs.ring)
         jobs.join_queue()
+        drills.join(failures.plain_matrix)
         load_executors()
         for executor in base.executor_types().values():
             catalog.register_task_type(

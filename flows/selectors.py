@@ -87,6 +87,13 @@ def get_version(flow_id: str, number: int) -> FlowVersion:
     return version
 
 
+def chosen_version(flow: Flow, number: int | None) -> FlowVersion:
+    """The version of that number; without one the current, or the latest where none is published."""
+    if number is None:
+        return flow.current or latest_version(flow)
+    return get_version(flow.pk, number)
+
+
 def latest_version(flow: Flow) -> FlowVersion:
     """The version somebody wrote last, published or not: what an editor opens."""
     return get_version(flow.pk, flow.latest_number)

@@ -24,6 +24,7 @@ from disttask_project.kernel.ids import INSTANCE_ID
 from execution.admin import run_context
 from execution.admin.acts import ActForm
 from execution.admin.compensating import compensate_view
+from execution.admin.failures import failures_view
 from execution.admin.perform import perform
 from execution.admin.starting import start_view
 from execution.admin.trying import try_view
@@ -83,6 +84,7 @@ class InstanceAdmin(ConsoleAdmin):
         return [
             self.route("start/", self.start_view, "start"),
             self.route("try/<str:task_name>/", self.try_view, "try"),
+            self.route("failures/<str:flow_id>/<int:number>/", self.failures_view, "failures"),
             self.route("<str:instance_id>/live/", self.live_view, "live"),
             self.route("<str:instance_id>/act/", self.act_view, "act"),
             self.route("<str:instance_id>/attempts/<str:task_id>/", self.attempts_view, "attempts"),
@@ -129,6 +131,9 @@ class InstanceAdmin(ConsoleAdmin):
 
     def try_view(self, request: HttpRequest, task_name: str) -> HttpResponse:
         return try_view(self, request, task_name)
+
+    def failures_view(self, request: HttpRequest, flow_id: str, number: int) -> HttpResponse:
+        return failures_view(self, request, flow_id, number)
 
     def start_view(self, request: HttpRequest) -> HttpResponse:
         return start_view(self, request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
-from execution.api import acts, insight, targets, transactions, types
+from execution.api import acts, dry_run, insight, targets, transactions, types
 
 _ONE = "transactions/<str:instance_id>"
 _TASK = f"{_ONE}/tasks/<str:task_id>"
@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{_TASK}/rerun", acts.Rerun.as_view(), name="task-rerun"),
     path(f"{_TASK}/skip", acts.Skip.as_view(), name="task-skip"),
     path(f"{_TASK}/mark-success", acts.MarkSuccess.as_view(), name="task-mark-success"),
+    path("flows/<str:flow_id>/dry-run", dry_run.DryRun.as_view(), name="flow-dry-run"),
     path("task-definitions/<str:name>/try", types.TryTask.as_view(), name="task-try"),
     path("targets", targets.Targets.as_view(), name="targets"),
     path("targets/<str:target_id>", targets.Target.as_view(), name="target"),

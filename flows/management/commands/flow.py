@@ -14,8 +14,9 @@ from disttask_project.kernel.actor import Actor, system_actor
 from disttask_project.kernel.errors import DisttaskError, Problem
 from disttask_project.kernel.json import canonical
 from disttask_project.paging import MAX_PAGE_SIZE, PageRequest
-from flows import selectors, services
+from flows import drills, selectors, services
 from flows.domain import drawing
+from flows.domain.compiled import CompiledFlow
 from flows.domain.definition import Report, compile_flow, invalid, prepare_definition
 from flows.domain.diffing import diff_definitions
 from flows.domain.problems import Problems
@@ -35,11 +36,12 @@ class Command(BaseCommand):
             ("export", "Print a version's definition."),
             ("diff", "Compare two versions, or the current one with a file."),
             ("graph", "Draw a flow or a file."),
+            ("dry-run", "Play every failure of a flow without calling anything: what is undone, how it ends."),
             ("list", "List the flows."),
         ):
             act = acts.add_parser(name, help=explain, description=explain)
             act.add_argument("--json", action="store_true", help="Print one JSON value.")
-            getattr(self, f"_{name}_arguments")(act)
+            getattr(self, f"_{name.replace('-', '_')}_arguments")(act)
 
     def _validate_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE")
@@ -68,13 +70,18 @@ class Command(BaseCommand):
         parser.add_argument("number", metavar="NUMBER", type=int, nargs="?", help="Default: the current one.")
         parser.add_argument("--format", choices=("svg", "mermaid", "json"), default="mermaid")
 
+    def _dry_run_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("target", metavar="NAME|FILE")
+        parser.add_argument("number", metavar="NUMBER", type=int, nargs="?", help="Default: the current one.")
+        parser.add_argument("--failures", action="store_true", help="Play them; else only what holds without playing.")
+
     def _list_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--search", help="A part of the name.")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         self._as_json = bool(options["json"])
         try:
-            getattr(self, f"_{options['act']}")(options)
+            getattr(self, f"_{options['act'].replace('-', '_')}")(options)
         except DisttaskError as error:
             self._fail(error)
 
@@ -125,14 +132,14 @@ class Command(BaseCommand):
         self._saved(flow, version, "published")
 
     def _export(self, options: dict[str, Any]) -> None:
-        version = _version(selectors.find_flow(options["name"]), options["number"])
+        version = selectors.chosen_version(selectors.find_flow(options["name"]), options["number"])
         self._print(version.definition, json.dumps(version.definition, ensure_ascii=False, indent=2))
 
     def _diff(self, options: dict[str, Any]) -> None:
         flow = selectors.find_flow(options["name"])
-        new = _version(flow, options["new"])
+        new = selectors.chosen_version(flow, options["new"])
         if options["old"].isdecimal():
-            old, name = _version(flow, int(options["old"])).definition, f"version {options['old']}"
+            old, name = selectors.chosen_version(flow, int(options["old"])).definition, f"version {options['old']}"
             difference = diff_definitions(old, new.definition, names=(name, f"version {new.number}"))
         else:
             document = _valid(read_file(options["old"]))
@@ -156,6 +163,11 @@ class Command(BaseCommand):
             self.stdout.write(drawing.to_mermaid(graph), ending="")
         else:
             self._print(drawing.to_json(graph), json.dumps(drawing.to_json(graph), ensure_ascii=False, indent=2))
+
+    def _dry_run(self, options: dict[str, Any]) -> None:
+        flow = _compiled(options["target"], options["number"])
+        matrix = drills.failure_matrix(flow, play=options["failures"])
+        self._print(matrix, "\n".join(drills.lines_of(matrix)))
 
     def _list(self, options: dict[str, Any]) -> None:
         rows: list[dict[str, Any]] = []
@@ -196,20 +208,18 @@ def _row(flow: Flow) -> dict[str, Any]:
     }
 
 
-def _version(flow: Flow, number: int | None) -> FlowVersion:
-    if number is None:
-        return flow.current or selectors.latest_version(flow)
-    return selectors.get_version(flow.pk, number)
-
-
 def _graph(target: str, number: int | None) -> drawing.Graph:
+    return drawing.graph_of(_compiled(target, number))
+
+
+def _compiled(target: str, number: int | None) -> CompiledFlow:
     """Of a file where there is one of that name (or `-`), else of a flow."""
     if target == "-" or Path(target).is_file():
         prepared = prepare_definition(read_file(target), catalog=selectors.load_catalog())
         if prepared.pinned is None:
             raise invalid(prepared.report)
-        return drawing.graph_of(compile_flow(prepared.pinned))
-    return selectors.version_graph(_version(selectors.find_flow(target), number))
+        return compile_flow(prepared.pinned)
+    return selectors.compiled_version(selectors.chosen_version(selectors.find_flow(target), number).pk)
 
 
 def read_file(name: str) -> bytes:

@@ -36,6 +36,7 @@ MATRIX: dict[tuple[str, str], tuple[str, ...]] = {
     ("POST", "flow-publish"): EDITORS,
     ("GET", "flow-diff"): VIEWERS,
     ("GET", "flow-graph"): VIEWERS,
+    ("POST", "flow-dry-run"): VIEWERS,
     ("GET", "task-definitions"): VIEWERS,
     ("POST", "task-definitions"): EDITORS,
     ("GET", "task-definition"): VIEWERS,
