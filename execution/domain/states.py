@@ -100,7 +100,8 @@ TASK_TRANSITIONS: Final[Mapping[TaskStatus, frozenset[TaskStatus]]] = {
     # success, skipped, compensated -> pending: a person runs it again from here.
     _T.SUCCESS: frozenset({_T.COMPENSATING, _T.PENDING}),
     _T.SKIPPED: frozenset({_T.PENDING}),
-    _T.CANCELLED: frozenset({_T.PENDING}),
+    # cancelled -> compensating: it was left out of a part that was undone, and nobody knows whether it took effect.
+    _T.CANCELLED: frozenset({_T.PENDING, _T.COMPENSATING}),
     _T.WAITING: frozenset(),
     # compensating -> success, failed: a person left its effect in place.
     _T.COMPENSATING: frozenset({_T.COMPENSATED, _T.SUCCESS, _T.FAILED}),

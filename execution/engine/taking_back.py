@@ -34,6 +34,8 @@ def check(state: InstanceState, act: Act) -> None:
     if wrong:
         raise Refused("NOT_UNDOABLE", text("There is nothing to undo in: {tasks}.", tasks=_listed(wrong)))
     chosen = _chosen(act, can)
+    if not chosen:
+        raise Refused("NOTHING_TO_UNDO", text("Name at least one task to undo; without a list all of them are undone."))
     left_out = _left_after(state, chosen, can)
     if left_out:
         raise Refused(

@@ -31,7 +31,7 @@ TASK = {
     "failed": "running retrying pending unknown skipped success cancelled compensating",
     "success": "pending compensating",
     "skipped": "pending",
-    "cancelled": "pending",
+    "cancelled": "pending compensating",
     "compensating": "compensated success failed",
     "compensated": "pending",
 }

@@ -74,6 +74,21 @@ def test_what_waits_for_its_retry_may_be_undone_outside() -> None:
     assert desk.task_status("a") is TaskStatus.COMPENSATED
 
 
+def test_what_a_part_left_in_doubt_can_be_undone_later() -> None:
+    """Seed 2096: cancelled with the rest, though an attempt may have taken effect."""
+    desk = Desk({"a": {"undo": {}}, "b": {"undo": {}, "retry": AUTO}})
+    desk.claim()
+    desk.start()
+    desk.end("a", OK)
+    desk.end("b", LOST)
+    assert told(desk.act("compensate", tasks=["a"])) == ""
+    assert desk.play() is FAILED
+    assert desk.task_status("b") is TaskStatus.CANCELLED
+    assert told(desk.act("compensate")) == ""
+    assert desk.play() is COMPENSATED
+    assert desk.task_status("b") is TaskStatus.COMPENSATED
+
+
 def test_the_input_of_an_undo_may_be_changed_beforehand() -> None:
     desk = held()
     desk.act("compensate", inputs={"b": {"amount": 3}})
@@ -86,6 +101,7 @@ def test_the_input_of_an_undo_may_be_changed_beforehand() -> None:
     ("payload", "code"),
     [
         ({"tasks": ["zzz"]}, "UNKNOWN_TASK"),
+        ({"tasks": []}, "NOTHING_TO_UNDO"),
         ({"tasks": ["c"]}, "NOT_UNDOABLE"),
         ({"inputs": {"c": {}}}, "NOT_UNDOABLE"),
     ],
