@@ -9,6 +9,7 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 from execution.domain.outcome import Result, Sort, TaskFailed
+from execution.executors.base import Call
 from execution.executors.options import RpcOptions
 from execution.executors.rpc.executor import RpcExecutor
 from execution.executors.rpc.services import BadService, find_service, read_service
@@ -123,6 +124,17 @@ def test_a_reply_beyond_the_limit_is_cut_and_one_beyond_the_wire_limit_maybe_app
         assert caught.value.failure.sort is Sort.MAYBE_APPLIED
 
 
+async def sort_of_failure(executor: RpcExecutor, made: Call) -> Sort:
+    """A call that meets the very end of the connection may have been applied; the one after it finds nobody."""
+    sorts = []
+    for _ in range(3):
+        with pytest.raises(TaskFailed) as caught:
+            await executor.execute(made)
+        sorts.append(caught.value.failure.sort)
+    assert set(sorts) <= {Sort.NEVER_SENT, Sort.MAYBE_APPLIED}
+    return sorts[-1]
+
+
 def test_a_restarted_server_is_found_again() -> None:
     with GrpcServer(payment_file(), {"Deduct": answer}) as first:
         port = first.port
@@ -132,9 +144,7 @@ def test_a_restarted_server_is_found_again() -> None:
             made = call({"service": first.service, "method": "Deduct", "target": f"127.0.0.1:{port}"})
             found: list[Any] = [(await executor.execute(made)).value["code"]]
             await asyncio.to_thread(first.stop)
-            with pytest.raises(TaskFailed) as caught:
-                await executor.execute(made)
-            found.append(caught.value.failure.sort)
+            found.append(await sort_of_failure(executor, made))
             second = GrpcServer(payment_file(), {"Deduct": answer}, port=port).start()
             try:
                 found.append((await executor.execute(made)).value["code"])
