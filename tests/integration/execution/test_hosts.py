@@ -86,7 +86,7 @@ class Watched:
             command=[sys.executable, str(home / "qcluster.py"), "qcluster", str(home)],
             home=home,
             environment=dict(os.environ),
-            settings=EngineSettings(canary_every=0.5, canary_within=0.5, workers=3, drain=1.0),
+            settings=EngineSettings(canary_every=0.5, canary_within=1.5, workers=3, drain=1.0),
             queue=self.queue,
         )
 
