@@ -55,6 +55,7 @@ def finish_waiting(change: Change) -> None:
         _FINISH[act.act](change, act)
     except Refused as refused:
         change.refuse(act, refused.code, refused.message)
+        readiness.recheck_all(change)  # while it waited no join was looked at, and others may have changed them
         return
     change.verdict(act, text("done"), before=before, after=_picture(change, act))
 

@@ -29,11 +29,15 @@ def give_up(change: Change, task: TaskState) -> None:
     So its failure is not final and stops nothing, whatever `on_failure` says.
     """
     error = task.error or ErrorInfo(type="Stopped", code="STOPPED", message=text("It was stopped."))
-    failure = Failure(sort=Sort.REFUSED, type=error.type, code=error.code, message=error.message, stack=error.stack)
-    decision = decide(change, task, failure, NO_RETRY)
-    change.port_rows(decision.rows)
+    open_exception(change, task, error)
     task.error = replace(error, final=False)
-    change.set_task(task, TaskStatus.FAILED, "failed", failure.message, code=failure.code, attempt=task.attempt)
+    change.set_task(task, TaskStatus.FAILED, "failed", error.message, code=error.code, attempt=task.attempt)
+
+
+def open_exception(change: Change, task: TaskState, error: ErrorInfo) -> None:
+    """Nothing is retried by rule any more: its record waits for a person."""
+    failure = Failure(sort=Sort.REFUSED, type=error.type, code=error.code, message=error.message, stack=error.stack)
+    change.port_rows(decide(change, task, failure, NO_RETRY).rows)
 
 
 def close_exception(change: Change, task: TaskState, *, by: str) -> None:

@@ -159,6 +159,8 @@ def left(change: Change, undo: TaskState, *, by: str) -> None:
     """A person leaves the effect of a task in place; what came before it is undone all the same."""
     task = change.task(change.state.flow.specs[undo.task_id].of)
     status = TaskStatus.SUCCESS if task.error is None else TaskStatus.FAILED
+    if task.error is not None:
+        failing.open_exception(change, task, task.error)  # it may have been waiting for a retry when its undo began
     change.set_task(task, status, "left", by=by)
     _advance(change, task.task_id)
 

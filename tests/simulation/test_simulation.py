@@ -11,7 +11,10 @@ SEEDS = 10_000
 CHUNK = 250
 SEEDS_TO_SEE_A_BUG = 400
 # Seeds beyond those that once broke. A fault of ours that any seed found stays planted in `bugs`, to be found again.
-BROKE_ONCE: tuple[int, ...] = ()
+BROKE_ONCE = (
+    57042,  # the undo of a task that had waited for its retry was skipped: its exception said `retrying` for ever
+    188961,  # a compensate waited and was refused: what a rerun had reset meanwhile was still taken for done
+)
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
