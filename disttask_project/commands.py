@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from argparse import ArgumentParser
 from getpass import getuser
 from pathlib import Path
@@ -22,7 +23,7 @@ LATER: Final = 75  # EX_TEMPFAIL: the same command may succeed after a while
 PIPE_WIDTH: Final = 200  # of a table that is read by a program: wide enough to cut nothing
 
 
-class ServiceCommand(BaseCommand):
+class ServiceCommand(BaseCommand, ABC):
     """`run` does the work; a `DisttaskError` is told in plain words, every problem on a line, and exits with 1."""
 
     def add_json(self, parser: ArgumentParser) -> None:
@@ -41,9 +42,9 @@ class ServiceCommand(BaseCommand):
         if code:
             sys.exit(code)
 
+    @abstractmethod
     def run(self, options: dict[str, Any]) -> int:
         """Do the work; the exit code."""
-        raise NotImplementedError
 
     @property
     def actor(self) -> Actor:

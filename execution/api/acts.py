@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from execution.services import acts
 from execution.services.performing import ActAnswer
 
 
-class ActView(ApiView):
+class ActView(ApiView, ABC):
     """Common to all acts; `perform` is the one thing that differs."""
 
     tag = "acts"
@@ -27,8 +28,8 @@ class ActView(ApiView):
         answer = self.perform(self.body(), instance_id, task_id)
         return Response(answer.as_dict(), status=200 if answer.state == "done" else 202)
 
-    def perform(self, body: Mapping[str, Any], instance_id: str, task_id: str) -> ActAnswer:
-        raise NotImplementedError
+    @abstractmethod
+    def perform(self, body: Mapping[str, Any], instance_id: str, task_id: str) -> ActAnswer: ...
 
 
 class Retry(ActView):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
@@ -55,7 +56,7 @@ class Target(ApiView):
         return Response(plain.target(targets.get_target(target_id, now=datetime.now(UTC))))
 
 
-class TargetAct(ApiView):
+class TargetAct(ApiView, ABC):
     """Common to the acts; `perform` is the one thing that differs."""
 
     tag = "targets"
@@ -68,8 +69,8 @@ class TargetAct(ApiView):
         self.perform(target_id, self.body())
         return Response(plain.target(targets.get_target(target_id, now=datetime.now(UTC))))
 
-    def perform(self, target_id: str, body: Mapping[str, Any]) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def perform(self, target_id: str, body: Mapping[str, Any]) -> None: ...
 
 
 class Open(TargetAct):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cache
 
 from django.conf import settings
-from django.db import connection
 from django.utils.module_loading import import_string
 
 from execution.engine.port import FailurePort
@@ -36,8 +35,6 @@ def failure_port() -> FailurePort:
 @cache
 def current_store() -> Store:
     """The store of the default database; one object serves all threads."""
-    if connection.vendor not in ("sqlite", "mysql", "postgresql"):
-        raise NotImplementedError(f"no store for {connection.vendor}")
     return SqlStore(compiled=compiled_version, tables=failure_port().tables)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from execution.stores.sql.dialects.base import Dialect
@@ -17,7 +18,8 @@ DIALECTS: dict[str, type[Dialect]] = {
 
 
 def dialect_of(connection: BaseDatabaseWrapper) -> Dialect:
-    """Raises `NotImplementedError` for a store without SQL."""
+    """Raises `ImproperlyConfigured` where the engine does not know the database."""
     if connection.vendor not in DIALECTS:
-        raise NotImplementedError(f"no SQL dialect for {connection.vendor}")
+        known = ", ".join(DIALECTS)
+        raise ImproperlyConfigured(f"The engine runs on {known}, not on {connection.vendor}: see [database].")
     return DIALECTS[connection.vendor](connection)
