@@ -22,6 +22,14 @@ from retries.selectors import plain, records
 
 MAY_REASON: Final[Spec] = {"reason": Field(default="", max_length=services.TEXT_LENGTH)}
 REASON: Final[Spec] = {"reason": Field(required=True, min_length=1, max_length=services.TEXT_LENGTH)}
+ASSIGNMENT: Final[Spec] = {
+    "user": Field(max_length=150, description="username; without it: oneself"),
+    "due_at": Field(kind="time", description="to be dealt with by then"),
+    "taken_from": Field(default="", max_length=150, description="who has it now"),
+}
+RESOLUTION: Final[Spec] = {
+    "resolution": Field(default="fixed_outside", choices=tuple(ExceptionRecord.Resolution.values))
+}
 
 # What of the body each act's service takes, under the service's own name.
 GROUP_ACTS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -58,12 +66,7 @@ class Assign(RecordAct):
 
     summaries: ClassVar[Mapping[str, str]] = {"POST": "Assign an exception"}
     bodies: ClassVar[Mapping[str, Spec]] = {
-        "POST": {
-            "user": Field(max_length=150, description="username; without it: oneself"),
-            "due_at": Field(kind="time", description="to be dealt with by then"),
-            "taken_from": Field(default="", max_length=150, description="who has it now"),
-            **MAY_REASON,
-        }
+        "POST": {**ASSIGNMENT, **MAY_REASON},
     }
     service = services.assign_exception
 
@@ -83,7 +86,7 @@ class Handle(RecordAct):
     bodies: ClassVar[Mapping[str, Spec]] = {
         "POST": {
             "remark": Field(required=True, min_length=1, max_length=2000, example="refunded by hand, ticket 4711"),
-            "resolution": Field(default="fixed_outside", choices=tuple(ExceptionRecord.Resolution.values)),
+            **RESOLUTION,
         }
     }
     service = services.handle_exception
@@ -126,10 +129,8 @@ class GroupAct(ApiView):
     bodies: ClassVar[Mapping[str, Spec]] = {
         "POST": {
             "reason": Field(required=True, min_length=1, max_length=services.TEXT_LENGTH, description="or remark"),
-            "user": Field(max_length=150, description="of assign; without it: oneself"),
-            "due_at": Field(kind="time", description="of assign"),
-            "taken_from": Field(default="", max_length=150, description="of assign"),
-            "resolution": Field(default="fixed_outside", choices=tuple(ExceptionRecord.Resolution.values)),
+            **ASSIGNMENT,
+            **RESOLUTION,
         }
     }
     answers: ClassVar[Mapping[str, Any]] = {"POST": shapes.GROUP_OUTCOME}
