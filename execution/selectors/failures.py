@@ -20,6 +20,7 @@ from execution.engine.loading import failure_port
 from execution.engine.state import InstanceState, PlannedCall
 from execution.executors.base import executor_types
 from flows.domain.compiled import CompiledFlow, CompiledTask, Kind, OnFailure, OnUnknown, Strategy
+from flows.domain.graph import Ancestors, topological_order
 from flows.domain.templates import template
 
 # Task starts that one matrix may take: some seconds. Larger flows are sampled, or told of without being played.
@@ -86,11 +87,23 @@ def _sample(ids: Sequence[str], most: int) -> list[str]:
 
 
 def _without_undo(flow: CompiledFlow) -> list[str]:
-    """Tasks that say no undo although the failure of another, or the deadline, would have them undone."""
-    undoing = [task.id for task in flow.tasks.values() if task.on_failure is OnFailure.COMPENSATE and not task.optional]
+    """Tasks that say no undo although the failure of another, or the deadline, would have them undone.
+
+    What must have ended well before a task starts cannot fail after it; by `any` and by number it may still run,
+    and fail.
+    """
+    edges = {task.id: task.depends_on if task.join == "all" else () for task in flow.tasks.values()}
+    order = topological_order(edges)
+    above = Ancestors(edges, order)
+    tasks = [flow.tasks[task_id] for task_id in reversed(order)]  # what comes last is before nothing: found at once
+    undoing = [task.id for task in tasks if task.on_failure is OnFailure.COMPENSATE and not task.optional]
     by_time = flow.on_failure is OnFailure.COMPENSATE and flow.timeout_seconds is not None
-    bare = [task.id for task in flow.tasks.values() if task.undo is None]
-    return [task_id for task_id in bare if by_time or undoing not in ([], [task_id])]
+    return [
+        task.id
+        for task in flow.tasks.values()
+        if task.undo is None
+        and (by_time or any(other != task.id and not above.includes(task.id, other) for other in undoing))
+    ]
 
 
 def _may_repeat(spec: CompiledTask) -> bool:

@@ -33,10 +33,20 @@ def compiled(document: dict[str, Any]) -> Any:
     return compile_flow(pin_definition(document, Catalog(entries={each.name: each for each in CODE_ENTRIES})))
 
 
+def test_what_may_still_be_under_way_may_undo_it() -> None:
+    """By `any` a task begins while what it depends on may yet fail."""
+    first, other = ({"id": name, "task_name": "noop", "compensate": UNDO} for name in ("first", "other"))
+    after = {"id": "after", "task_name": "noop", "depends_on": ["first", "other"]}
+    saga = {"name": "race", "on_failure": "compensate", "tasks": [first, other, after]}
+    assert failure_matrix(compiled(saga), play=False).no_undo == []
+    after["join"] = "any"
+    assert failure_matrix(compiled(saga), play=False).no_undo == ["after"]
+
+
 def test_it_tells_what_follows_each_failure() -> None:
     matrix = failure_matrix(compiled(SAGA))
     told = {(drill.task_id, drill.outcome): drill for drill in matrix.drills}
-    assert matrix.no_undo == ["mail", "end"]
+    assert matrix.no_undo == ["mail"]  # nothing that could undo `end` can fail after it
     ship = told["ship", "failed"]
     assert (ship.ran, ship.undone, ship.nothing_to_undo, ship.status) == (
         ["pay", "mail"], [["pay"]], ["mail"], "compensated",
